@@ -1,0 +1,293 @@
+"""Delivery: what a bot says, part by part, and what became of each part.
+
+Parts go in order per peer and one at a time per account, with a gap between them. A
+part keeps its client id over every try, because a try whose answer was lost may have
+arrived. Nothing is dropped: a part that cannot go waits, is parked until the peer
+writes again, or is refused with the peer's own words; each of these is reported.
+
+What an answer means is judged per platform; this machine takes the verdict as a
+trigger. It never looks at the session or the connection: sending is another
+conversation with the peer.
+
+Units: every `*_ms` is milliseconds on the journal's clock.
+"""
+
+from msgspec.structs import replace
+
+from holdfast.core.commands import ClearTimer, Command, Forget, Report, Send, SetTimer
+from holdfast.core.events import SendRequested
+from holdfast.core.outbox import (
+    ATTEMPTS_MAX,
+    TABLE,
+    Keyed,
+    Order,
+    Outbox,
+    Outcome,
+    Part,
+    Peer,
+    Phase,
+    Scene,
+    Sending,
+    Trigger,
+    append,
+    head,
+    put_head,
+    take_head,
+)
+from holdfast.core.pacing import counted, delay_ms, gap_ms, overdrawn, spend
+from holdfast.core.policy import DeliveryPolicy
+from holdfast.core.recent import remember, since_ms
+
+NEXT = "delivery.next"
+
+
+def request(
+    outbox: Outbox, seq: int, event: SendRequested, scene: Scene
+) -> tuple[Outbox, list[Command]]:
+    """Queue a delivery, whose id is `seq`; a key used within the day changes nothing.
+
+    The caller calls `pump` next.
+    """
+    if claimed(outbox, event.key, scene):
+        return outbox, []
+    if outbox.parts + len(event.parts) > scene.policy.outbox_parts_max:
+        full = f"the outbox holds {outbox.parts} unfinished parts, no more fit"
+        return outbox, [Report(seq, 0, Phase.REJECTED, error=full)]
+    outbox = _claim(outbox, seq, event.key, scene)
+    name = f"holdfast-{scene.seed:016x}-{seq}"
+    parts = tuple(
+        Part(body=part.body, client_id=f"{name}-{number}")
+        for number, part in enumerate(event.parts)
+    )
+    waiting = event.peer in outbox.queues
+    outbox = append(outbox, event.peer, Order(seq, len(parts), parts))
+    if waiting and head(outbox, event.peer)[1].phase is Phase.PARKED:
+        return outbox, [Report(seq, 0, Phase.PARKED, error="behind a parked part")]
+    return outbox, []
+
+
+def claimed(outbox: Outbox, key: str, scene: Scene) -> int:
+    """Return the delivery that a host's key stands for, 0 when it is free."""
+    keyed = outbox.keys.get(key)
+    fresh = keyed is not None and keyed.at_ms > scene.at_ms - scene.policy.key_ms
+    return keyed.delivery if keyed is not None and fresh else 0
+
+
+def pump(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
+    """Send the next part that may go now, or set the timer for when one may.
+
+    Call it after every fact that may have made room; it does nothing while a part is
+    under way or without any login.
+    """
+    if outbox.sending is not None or not outbox.queues or not scene.credential:
+        return outbox, []
+    commands: list[Command] = []
+    due_ms = 0
+    for peer in tuple(outbox.queues):
+        part = head(outbox, peer)[1]
+        if part.phase is Phase.PARKED:
+            continue
+        if why := overdrawn(outbox, peer, part, scene):
+            outbox, parked = _park(outbox, peer, why)
+            commands += parked
+            continue
+        ready_ms = max(part.due_ms, outbox.next_ms)
+        if ready_ms <= scene.at_ms:
+            outbox, sent = _send(outbox, peer, scene)
+            return outbox, commands + sent
+        due_ms = min(due_ms or ready_ms, ready_ms)
+    outbox, timer = _set_timer(outbox, due_ms)
+    return outbox, commands + timer
+
+
+def answer(
+    outbox: Outbox, delivery: int, part: int, outcome: Outcome, scene: Scene
+) -> tuple[Outbox, list[Command]]:
+    """Take what became of the part under way; late answers change nothing.
+
+    The caller calls `pump` next.
+    """
+    sending = outbox.sending
+    if sending is None or (sending.delivery, sending.part) != (delivery, part):
+        return outbox, []
+    if outcome.trigger is Trigger.STALE:
+        return _send_without(outbox, sending, scene)
+    order, current = head(outbox, sending.peer)
+    outbox = replace(
+        outbox, sending=None, next_ms=scene.at_ms + gap_ms(order.total, scene.policy)
+    )
+    match outcome.trigger:
+        case Trigger.THROTTLE if current.throttles >= scene.policy.throttles_max:
+            return _park(outbox, sending.peer, outcome.error)
+        case Trigger.LOSE if current.losses + 1 >= scene.policy.unknown_tries_max:
+            return _finish(outbox, sending.peer, outcome, scene.policy)
+        case Trigger.THROTTLE | Trigger.UNREACH | Trigger.LOSE:
+            return _retry_later(outbox, sending.peer, outcome, scene)
+        case _:
+            return _finish(outbox, sending.peer, outcome, scene.policy)
+
+
+def hear(
+    outbox: Outbox, peer: str, context: str, *, repeated: bool, scene: Scene
+) -> tuple[Outbox, list[Command]]:
+    """Note that a peer wrote: its token is kept, what waited for it is released.
+
+    A repeated message brings a token too (S7), but no new budget.
+    """
+    before = outbox.peers.get(peer, Peer())
+    keep_ms = scene.policy.forgotten_ms
+    dead = since_ms(outbox.forgotten, context) > scene.at_ms - keep_ms
+    token = before.context if dead or not context else context
+    if repeated:
+        after = replace(before, context=token)
+    else:
+        after = Peer(context=token, inbound_ms=scene.at_ms)
+    if after != before:
+        outbox = replace(outbox, peers={**outbox.peers, peer: after})
+    if repeated or peer not in outbox.queues:
+        return outbox, []
+    part = head(outbox, peer)[1]
+    phase = TABLE.next.get((part.phase, Trigger.RELEASE))
+    if phase is None:
+        return outbox, []
+    fresh = replace(part, phase=phase, due_ms=0, throttles=0, misses=0)
+    outbox = put_head(outbox, peer, fresh)
+    was_parked = part.phase is Phase.PARKED
+    return outbox, _tell(outbox, peer, Phase.QUEUED, "") if was_parked else []
+
+
+def restart(outbox: Outbox, at_ms: int) -> Outbox:
+    """Take over after a crash: what was under way may have arrived.
+
+    Timers are gone with the process, so the caller calls `pump` next.
+    """
+    if outbox.sending is not None:
+        part = head(outbox, outbox.sending.peer)[1]
+        lost = replace(part, phase=_move(part, Trigger.LOSE), due_ms=at_ms)
+        outbox = put_head(outbox, outbox.sending.peer, lost)
+    return replace(outbox, sending=None, due_ms=0)
+
+
+def drop_contexts(outbox: Outbox) -> tuple[Outbox, list[Command]]:
+    """Forget every context token: they belong to a bot id that is no longer ours."""
+    held = [peer.context for peer in outbox.peers.values() if peer.context]
+    peers = {name: replace(peer, context="") for name, peer in outbox.peers.items()}
+    return replace(outbox, peers=peers), [Forget(handle) for handle in held]
+
+
+def _claim(outbox: Outbox, seq: int, key: str, scene: Scene) -> Outbox:
+    """Bind a key to this delivery, and drop the keys whose day is over."""
+    if not key:
+        return outbox
+    horizon_ms = scene.at_ms - scene.policy.key_ms
+    keys = {name: old for name, old in outbox.keys.items() if old.at_ms > horizon_ms}
+    return replace(outbox, keys={**keys, key: Keyed(seq, scene.at_ms)})
+
+
+def _send(outbox: Outbox, peer: str, scene: Scene) -> tuple[Outbox, list[Command]]:
+    order, part = head(outbox, peer)
+    context = outbox.peers.get(peer, Peer()).context
+    attempts = min(part.attempts + 1, ATTEMPTS_MAX)
+    part = replace(part, phase=_move(part, Trigger.SEND), due_ms=0, attempts=attempts)
+    outbox, timer = _set_timer(put_head(outbox, peer, part), 0)
+    sending = Sending(peer, order.id, order.part, context)
+    return replace(outbox, sending=sending), [*timer, _command(sending, part, scene)]
+
+
+def _send_without(
+    outbox: Outbox, sending: Sending, scene: Scene
+) -> tuple[Outbox, list[Command]]:
+    """Forget the refused token durably and send at once without it, or with a newer."""
+    peer, policy = sending.peer, scene.policy
+    part = head(outbox, peer)[1]
+    attempts = min(part.attempts + 1, ATTEMPTS_MAX)
+    part = replace(part, phase=_move(part, Trigger.STALE), attempts=attempts)
+    known = outbox.peers.get(peer, Peer())
+    if known.context == sending.context:
+        known = replace(known, context="")
+    forgotten = remember(
+        outbox.forgotten,
+        (sending.context,),
+        scene.at_ms,
+        policy.forgotten_ms,
+        policy.forgotten_max,
+    )
+    again = replace(sending, context=known.context)
+    outbox = replace(
+        put_head(outbox, peer, part),
+        peers={**outbox.peers, peer: known},
+        forgotten=forgotten,
+        sending=again,
+    )
+    return outbox, [Forget(sending.context), _command(again, part, scene)]
+
+
+def _command(sending: Sending, part: Part, scene: Scene) -> Send:
+    return Send(
+        delivery=sending.delivery,
+        part=sending.part,
+        peer=sending.peer,
+        body=part.body,
+        client_id=part.client_id,
+        credential=scene.credential,
+        context=sending.context,
+        timeout_ms=scene.timeout_ms,
+    )
+
+
+def _retry_later(
+    outbox: Outbox, peer: str, outcome: Outcome, scene: Scene
+) -> tuple[Outbox, list[Command]]:
+    order, part = head(outbox, peer)
+    due_ms = scene.at_ms + delay_ms(part, outcome.trigger, scene)
+    phase = _move(part, outcome.trigger)
+    part = replace(counted(part, outcome.trigger), phase=phase, due_ms=due_ms)
+    report = Report(
+        order.id, order.part, part.phase, part.attempts, error=outcome.error
+    )
+    return put_head(outbox, peer, part), [report]
+
+
+def _finish(
+    outbox: Outbox, peer: str, outcome: Outcome, policy: DeliveryPolicy
+) -> tuple[Outbox, list[Command]]:
+    """Take the part off; the rest of a delivery with a refused part is not sent."""
+    order, part = head(outbox, peer)
+    phase = _move(part, outcome.trigger)
+    refused = phase is Phase.REJECTED
+    numbers = range(order.part, order.total) if refused else (order.part,)
+    reports: list[Command] = [
+        Report(order.id, number, phase, part.attempts, outcome.peer_id, outcome.error)
+        for number in numbers
+    ]
+    outbox = take_head(outbox, peer, whole=refused)
+    return outbox if refused else spend(outbox, peer, policy), reports
+
+
+def _park(outbox: Outbox, peer: str, why: str) -> tuple[Outbox, list[Command]]:
+    part = head(outbox, peer)[1]
+    parked = replace(part, phase=_move(part, Trigger.PARK), due_ms=0)
+    outbox = put_head(outbox, peer, parked)
+    return outbox, _tell(outbox, peer, Phase.PARKED, why)
+
+
+def _tell(outbox: Outbox, peer: str, phase: Phase, error: str) -> list[Command]:
+    """Report to every sender who waits for this peer, not only to the first."""
+    return [
+        Report(order.id, order.part, phase, order.parts[0].attempts, error=error)
+        for order in outbox.queues[peer]
+    ]
+
+
+def _set_timer(outbox: Outbox, due_ms: int) -> tuple[Outbox, list[Command]]:
+    """Set, move or drop the account's one delivery timer."""
+    if due_ms == outbox.due_ms:
+        return outbox, []
+    command = SetTimer(NEXT, due_ms) if due_ms else ClearTimer(NEXT)
+    return replace(outbox, due_ms=due_ms), [command]
+
+
+def _move(part: Part, trigger: Trigger) -> Phase:
+    phase = TABLE.next.get((part.phase, trigger))
+    assert isinstance(phase, Phase), f"no {trigger} from {part.phase}"
+    return phase

@@ -1,0 +1,100 @@
+"""Inbox: every inbound message once, offered until its consumer is done.
+
+The messages themselves stay in the journal. What is remembered here is by which
+handles a message would be known again (for a day), and how far each consumer is: all
+messages up to `through`, and those finished early in `ahead`.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from holdfast.core.commands import Command, Offer
+from holdfast.core.names import Name
+from holdfast.core.policy import InboxPolicy
+from holdfast.core.recent import Recent, remember, since_ms
+from holdfast.core.table import compile_table
+
+
+class Phase(Name):
+    """Where one inbound message stands."""
+
+    RECORDED = "recorded"
+    REPEATED = "repeated"  # Known already: kept in the journal, offered to nobody.
+    OFFERED = "offered"
+    DONE = "done"
+
+
+class Trigger(Name):
+    """Why a message moves."""
+
+    ACCEPT = "accept"
+    REPEAT = "repeat"
+    FINISH = "finish"
+
+
+TABLE = compile_table(
+    "inbox",
+    Phase,
+    [
+        (Trigger.ACCEPT, Phase.RECORDED, Phase.OFFERED),
+        (Trigger.REPEAT, Phase.RECORDED, Phase.REPEATED),
+        (Trigger.FINISH, Phase.OFFERED, Phase.DONE),
+    ],
+    initial=Phase.RECORDED,
+    final=(Phase.REPEATED, Phase.DONE),
+)
+
+
+class Consumer(Struct, frozen=True, gc=False, omit_defaults=True):
+    """How far one consumer is; seqs of the journal, `ahead` ascending."""
+
+    through: int = 0
+    ahead: tuple[int, ...] = ()
+
+
+class Inbox(Struct, frozen=True, gc=False, omit_defaults=True):
+    """State: handles of the messages seen, and {consumer name: how far it is}."""
+
+    seen: Recent = Recent()
+    consumers: dict[str, Consumer] = {}
+
+
+def receive(
+    inbox: Inbox, seq: int, at_ms: int, handles: Sequence[str], policy: InboxPolicy
+) -> tuple[Inbox, Phase, list[Command]]:
+    """Take a message in, known by any of `handles`; offer it unless it was seen.
+
+    Without any handle nothing can be said, and a message is never dropped on a guess:
+    it is offered.
+    """
+    horizon_ms = at_ms - policy.seen_ms
+    known = any(since_ms(inbox.seen, handle) > horizon_ms for handle in handles)
+    phase = _next(Phase.RECORDED, Trigger.REPEAT if known else Trigger.ACCEPT)
+    seen = remember(inbox.seen, handles, at_ms, policy.seen_ms, policy.seen_max)
+    commands: list[Command] = [Offer(seq)] if phase is Phase.OFFERED else []
+    return replace(inbox, seen=seen), phase, commands
+
+
+def finish(inbox: Inbox, consumer: str, message: int, through: int) -> Inbox:
+    """Note that a consumer is done with `message` and with all up to `through`."""
+    before = inbox.consumers.get(consumer, Consumer())
+    phase = Phase.DONE if is_done(before, message) else Phase.OFFERED
+    new = phase is not _next(phase, Trigger.FINISH)
+    reached = max(before.through, through)
+    if not new and reached == before.through:
+        return inbox
+    pending = (*before.ahead, message) if new else before.ahead
+    ahead = tuple(sorted(seq for seq in pending if seq > reached))
+    consumers = {**inbox.consumers, consumer: Consumer(reached, ahead)}
+    return replace(inbox, consumers=consumers)
+
+
+def is_done(consumer: Consumer, message: int) -> bool:
+    """Say whether this consumer must never be offered the message again."""
+    return message <= consumer.through or message in consumer.ahead
+
+
+def _next(phase: Phase, trigger: Trigger) -> Phase:
+    return TABLE.next.get((phase, trigger), phase)

@@ -1,0 +1,74 @@
+"""Pacing: how long a part waits, and when its peer must write first.
+
+Arithmetic only; `delivery` acts on it. Units: `*_ms` is milliseconds.
+"""
+
+from msgspec.structs import replace
+
+from holdfast.core.backoff import added_jitter_ms, doubled_ms, full_jitter_ms
+from holdfast.core.outbox import ATTEMPTS_MAX, Outbox, Part, Phase, Scene, Trigger
+from holdfast.core.policy import DeliveryPolicy
+
+
+def gap_ms(parts: int, policy: DeliveryPolicy) -> int:
+    """Return the least time between a send of so many parts and the next send."""
+    paced_ms = policy.gap_ms_base + policy.gap_ms_per_part * parts
+    return max(policy.gap_ms_min, paced_ms)
+
+
+def delay_ms(part: Part, why: Trigger, scene: Scene) -> int:
+    """Return how long a part waits, from how often the same happened to it before."""
+    policy, seed = scene.policy, scene.seed
+    match why:
+        case Trigger.THROTTLE:
+            first_ms, max_ms = policy.throttle_ms_first, policy.throttle_ms_max
+            jitter_ms = added_jitter_ms(
+                policy.throttle_jitter_ms, seed, part.client_id, part.throttles
+            )
+            delay_ms = doubled_ms(first_ms, max_ms, part.throttles) + jitter_ms
+            return min(delay_ms, max_ms)
+        case Trigger.LOSE:
+            first_ms, max_ms = policy.unknown_ms_first, policy.unknown_ms_max
+            count = part.losses
+        case _:
+            first_ms, max_ms = policy.unreached_ms_first, policy.unreached_ms_max
+            count = part.misses
+    ceiling_ms = doubled_ms(first_ms, max_ms, count)
+    return full_jitter_ms(ceiling_ms, seed, part.client_id, count)
+
+
+def counted(part: Part, why: Trigger) -> Part:
+    """Count one more of what happened; the policy's limits bound the first two."""
+    match why:
+        case Trigger.THROTTLE:
+            return replace(part, throttles=part.throttles + 1)
+        case Trigger.LOSE:
+            return replace(part, losses=part.losses + 1)
+        case _:
+            return replace(part, misses=min(part.misses + 1, ATTEMPTS_MAX))
+
+
+def spend(outbox: Outbox, peer: str, policy: DeliveryPolicy) -> Outbox:
+    """Count a part that was, or may have been, accepted (S9)."""
+    granted = outbox.peers.get(peer)
+    if granted is None or granted.spent >= policy.budget:
+        return outbox
+    spent = replace(granted, spent=granted.spent + 1)
+    return replace(outbox, peers={**outbox.peers, peer: spent})
+
+
+def overdrawn(outbox: Outbox, peer: str, part: Part, scene: Scene) -> str:
+    """Say why this peer must write first, or nothing.
+
+    A try that may have arrived is repeated whatever the budget says, and a peer we
+    never heard from is the platform's to judge.
+    """
+    granted = outbox.peers.get(peer)
+    if granted is None or not granted.inbound_ms or part.phase is Phase.UNKNOWN:
+        return ""
+    policy = scene.policy
+    if policy.budget and granted.spent >= policy.budget:
+        return f"{granted.spent} sends since the peer last wrote, no more are allowed"
+    if policy.window_ms and scene.at_ms - granted.inbound_ms > policy.window_ms:
+        return "the peer has not written for too long"
+    return ""

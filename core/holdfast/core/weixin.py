@@ -1,0 +1,359 @@
+"""Weixin iLink: one bot login, composed of the four machines.
+
+`step` is total and pure: it never raises for what a peer does. What an answer means is
+read in `weixin_rules`; here the verdicts become moves of the machines in
+`weixin_account`, and their moves become commands.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from holdfast.core import connection as transport
+from holdfast.core import delivery, inbox, session
+from holdfast.core import events as ev
+from holdfast.core.commands import Command, NotifyStop
+from holdfast.core.policy import ConnectionPolicy, Policy
+from holdfast.core.weixin_account import (
+    Turn,
+    Weixin,
+    complain,
+    move_connection,
+    move_session,
+    poll,
+    pump,
+    scene,
+)
+from holdfast.core.weixin_rules import (
+    Verdict,
+    cause_code,
+    from_the_bot,
+    known_by,
+    read_poll,
+    read_probe,
+    read_send,
+    refuses_login,
+    words,
+)
+
+PLATFORM = "weixin"
+# An unanswered long poll is cheap to repeat, so iLink is redialled within 30 s.
+POLICY = Policy(connection=ConnectionPolicy(backoff_ms_max=30_000))
+
+Active = session.Phase.ACTIVE
+Move = session.Trigger
+
+
+def step(state: Weixin, fact: ev.Fact, policy: Policy) -> Turn:
+    """Fold one fact: return the next state, and the commands in order of execution."""
+    return _ON[type(fact.event)](state, fact.event, fact, policy)
+
+
+def _started(state: Weixin, event: ev.Started, fact: ev.Fact, policy: Policy) -> Turn:
+    """Take over: whatever was under way in the last process is not under way now."""
+    state = replace(
+        state,
+        seed=event.seed,
+        stopping=False,
+        outbox=delivery.restart(state.outbox, fact.at_ms),
+    )
+    start, cause = transport.Trigger.START, transport.Cause(fact.at_ms)
+    state, dropped = move_connection(state, start, cause, policy)
+    state, reload = move_session(state, Move.START, fact, policy)
+    state, sent = pump(state, fact, policy)
+    return state, dropped + reload + sent
+
+
+def _stop_requested(
+    state: Weixin, _event: ev.StopRequested, _fact: ev.Fact, policy: Policy
+) -> Turn:
+    """Begin nothing new; say goodbye when the peer knows us."""
+    known = state.session.phase is Active and not state.stopping
+    goodbye = NotifyStop(state.session.credential, policy.poll.notify_timeout_ms)
+    return replace(state, stopping=True), [goodbye] if known else []
+
+
+def _timer_fired(
+    state: Weixin, event: ev.TimerFired, fact: ev.Fact, policy: Policy
+) -> Turn:
+    """Wake the machine whose timer it is; a replaced timer's due time differs."""
+    match event.name:
+        case session.RETRY if event.due_ms == state.session.due_ms:
+            return _session_due(state, fact, policy)
+        case transport.RETRY if event.due_ms == state.connection.due_ms:
+            return _connection_due(state, fact, policy)
+        case delivery.NEXT if event.due_ms == state.outbox.due_ms:
+            outbox = replace(state.outbox, due_ms=0)
+            return pump(replace(state, outbox=outbox), fact, policy)
+        case _:
+            return state, []
+
+
+def _session_due(state: Weixin, fact: ev.Fact, policy: Policy) -> Turn:
+    """Probe the login, or look for one where there was none."""
+    blank = not state.session.credential
+    return move_session(state, Move.RELOAD if blank else Move.DUE, fact, policy)
+
+
+def _connection_due(state: Weixin, fact: ev.Fact, policy: Policy) -> Turn:
+    state = replace(state, connection=replace(state.connection, due_ms=0))
+    retry, cause = transport.Trigger.RETRY, transport.Cause(fact.at_ms)
+    commands: list[Command] = []
+    if state.connection.phase is transport.Phase.FATAL:
+        state, commands = move_connection(state, retry, cause, policy)
+    state, polled = poll(state, fact.at_ms, policy)
+    return state, commands + polled
+
+
+def _retry_requested(
+    state: Weixin, _event: ev.RetryRequested, fact: ev.Fact, policy: Policy
+) -> Turn:
+    """Do now what a timer would have done later."""
+    commands: list[Command] = []
+    if state.session.due_ms:
+        state, commands = _session_due(state, fact, policy)
+    if state.connection.due_ms:
+        state, polled = _connection_due(state, fact, policy)
+        commands = commands + polled
+    return state, commands
+
+
+def _credentials_loaded(
+    state: Weixin, event: ev.CredentialsLoaded, fact: ev.Fact, policy: Policy
+) -> Turn:
+    """Probe the login that was read; a poll under another login no longer counts."""
+    if event.credential == state.session.credential:
+        return move_session(state, Move.LOAD, fact, policy)
+    state, commands = _switch_account(state, event.account_id)
+    state = replace(
+        state,
+        session=replace(state.session, credential=event.credential),
+        connection=replace(state.connection, dialed_ms=0),
+    )
+    if state.connection.phase is transport.Phase.FATAL:
+        state, retried = _connection_due(state, fact, policy)
+        commands = commands + retried
+    state, probed = move_session(state, Move.LOGIN, fact, policy)
+    state, sent = pump(state, fact, policy)
+    return state, commands + probed + sent
+
+
+def _switch_account(state: Weixin, account_id: str) -> Turn:
+    """Drop cursor and context tokens with the bot id they belong to (S7, K1)."""
+    known = state.account_id
+    state = replace(state, account_id=account_id or known)
+    if not account_id or not known or account_id == known:
+        return state, []
+    outbox, commands = delivery.drop_contexts(state.outbox)
+    return replace(state, outbox=outbox, cursor=""), commands
+
+
+def _credentials_missing(
+    state: Weixin, event: ev.CredentialsMissing, fact: ev.Fact, policy: Policy
+) -> Turn:
+    state = complain(state, fact, "credentials", "missing", event.reason)
+    return move_session(state, Move.MISS, fact, policy, event.reason)
+
+
+def _notify_answered(
+    state: Weixin, event: ev.NotifyAnswered, fact: ev.Fact, policy: Policy
+) -> Turn:
+    if event.call != "start":
+        return state, []
+    opened, cause = transport.Trigger.OPEN, transport.Cause(fact.at_ms)
+    verdict = read_probe(event)
+    if verdict is not Verdict.LOST and not state.connection.dialed_ms:
+        state, _ = move_connection(state, opened, cause, policy)
+    return _probed(state, verdict, event, fact, policy)
+
+
+def _notify_failed(
+    state: Weixin, event: ev.NotifyFailed, fact: ev.Fact, policy: Policy
+) -> Turn:
+    if event.call != "start":
+        return state, []
+    return _probed(state, read_probe(event), event, fact, policy)
+
+
+def _probed(
+    state: Weixin,
+    verdict: Verdict,
+    event: ev.NotifyAnswered | ev.NotifyFailed,
+    fact: ev.Fact,
+    policy: Policy,
+) -> Turn:
+    """Tell the session what its probe met; an answer nobody waits for is history."""
+    if state.session.phase is not session.Phase.RECOVERING:
+        return state, []
+    if verdict is Verdict.ALIVE:
+        return move_session(state, Move.ACCEPT, fact, policy)
+    said = words(event)
+    state = complain(state, fact, "probe", cause_code(event), said)
+    if verdict is Verdict.REVOKED:
+        return _refused(state, said, fact, policy)
+    silence = session.silence(state.session, policy.session)
+    return move_session(state, silence, fact, policy, said)
+
+
+def _refused(state: Weixin, said: str, fact: ev.Fact, policy: Policy) -> Turn:
+    trigger = session.refusal(state.session, policy.session)
+    return move_session(state, trigger, fact, policy, said)
+
+
+def _poll_ended(
+    state: Weixin,
+    event: ev.PollAnswered | ev.PollFailed,
+    fact: ev.Fact,
+    policy: Policy,
+) -> Turn:
+    """Take the end of the poll under way; that of an older epoch changes nothing."""
+    if not transport.current(state.connection, event.epoch):
+        return state, []
+    if isinstance(event, ev.PollAnswered) and (event.cursor or event.hint_ms):
+        state = _adopt(state, event, policy)
+    verdict = read_poll(event)
+    if verdict is Verdict.ALIVE:
+        return _poll_again(state, event, fact, policy)
+    said = words(event)
+    state = complain(state, fact, "poll", cause_code(event), said)
+    cause = transport.Cause(fact.at_ms, cause_code(event), said)
+    match verdict:
+        case Verdict.REVOKED:
+            state, opened = move_connection(
+                state, transport.Trigger.OPEN, cause, policy
+            )
+            link = replace(state.connection, dialed_ms=0)
+            state, moved = _refused(replace(state, connection=link), said, fact, policy)
+            return state, opened + moved
+        case Verdict.STRANGER:
+            return _met_stranger(state, cause, policy)
+        case _:
+            link = replace(state.connection, strangers=0)
+            state = replace(state, connection=link)
+            return move_connection(state, transport.Trigger.LOSE, cause, policy)
+
+
+def _adopt(state: Weixin, event: ev.PollAnswered, policy: Policy) -> Weixin:
+    """Take over the cursor (its messages were recorded before) and a clamped hint."""
+    low, high = policy.poll.hold_ms_min, policy.poll.hold_ms_max
+    hint_ms = event.hint_ms
+    hold_ms = state.hold_ms if hint_ms is None else max(low, min(hint_ms, high))
+    return replace(state, cursor=event.cursor or state.cursor, hold_ms=hold_ms)
+
+
+def _poll_again(
+    state: Weixin,
+    event: ev.PollAnswered | ev.PollFailed,
+    fact: ev.Fact,
+    policy: Policy,
+) -> Turn:
+    """Count the answer as a heartbeat and poll on, never faster than a person types."""
+    state, won = move_session(state, Move.SUCCEED, fact, policy)
+    dialed_ms = state.connection.dialed_ms
+    confirm, cause = transport.Trigger.CONFIRM, transport.Cause(fact.at_ms)
+    state, _ = move_connection(state, confirm, cause, policy)
+    soonest_ms = dialed_ms + policy.poll.interval_ms_min
+    empty = isinstance(event, ev.PollAnswered) and not event.messages
+    if empty and fact.at_ms < soonest_ms:
+        link, waiting = transport.wait(state.connection, soonest_ms)
+        return replace(state, connection=link), won + waiting
+    link = replace(state.connection, dialed_ms=0)
+    state, polled = poll(replace(state, connection=link), fact.at_ms, policy)
+    return state, won + polled
+
+
+def _met_stranger(state: Weixin, cause: transport.Cause, policy: Policy) -> Turn:
+    """Redial a few times; then the address is wrong, and a human must look at it."""
+    strangers = state.connection.strangers + 1
+    link = replace(state.connection, strangers=strangers)
+    state = replace(state, connection=link)
+    wrong = strangers >= policy.connection.strangers_before_fatal
+    trigger = transport.Trigger.FAIL if wrong else transport.Trigger.LOSE
+    return move_connection(state, trigger, cause, policy)
+
+
+def _message_received(
+    state: Weixin, event: ev.MessageReceived, fact: ev.Fact, policy: Policy
+) -> Turn:
+    """Offer a message once; take its token also from a copy (S7)."""
+    if from_the_bot(event):
+        return state, []
+    box, phase, offered = inbox.receive(
+        state.inbox, fact.seq, fact.at_ms, known_by(event), policy.inbox
+    )
+    outbox, heard = delivery.hear(
+        state.outbox,
+        event.peer,
+        event.context,
+        repeated=phase is inbox.Phase.REPEATED,
+        scene=scene(state, fact, policy),
+    )
+    state = replace(state, inbox=box, outbox=outbox)
+    if not outbox.queues:
+        return state, offered + heard
+    state, sent = pump(state, fact, policy)
+    return state, offered + heard + sent
+
+
+def _message_done(
+    state: Weixin, event: ev.MessageDone, _fact: ev.Fact, _policy: Policy
+) -> Turn:
+    box = inbox.finish(state.inbox, event.consumer, event.message, event.through)
+    return replace(state, inbox=box), []
+
+
+def _send_requested(
+    state: Weixin, event: ev.SendRequested, fact: ev.Fact, policy: Policy
+) -> Turn:
+    outbox, reports = delivery.request(
+        state.outbox, fact.seq, event, scene(state, fact, policy)
+    )
+    state, sent = pump(replace(state, outbox=outbox), fact, policy)
+    return state, reports + sent
+
+
+def _send_ended(
+    state: Weixin,
+    event: ev.SendAnswered | ev.SendFailed,
+    fact: ev.Fact,
+    policy: Policy,
+) -> Turn:
+    """Take what became of a part; the session learns of it only when it must."""
+    sending = state.outbox.sending
+    with_context = sending is not None and bool(sending.context)
+    blame = policy.delivery.refusal_blames_context
+    outcome = read_send(event, with_context=with_context, blame_context=blame)
+    outbox, commands = delivery.answer(
+        state.outbox, event.delivery, event.part, outcome, scene(state, fact, policy)
+    )
+    if outbox is state.outbox:
+        return state, []
+    state = replace(state, outbox=outbox)
+    if outcome.error:
+        state = complain(state, fact, "send", cause_code(event), outcome.error)
+    fresh = state.session.phase is Active and not state.session.refusals
+    if fresh and refuses_login(event, with_context=with_context):
+        state, moved = move_session(state, Move.EXPIRE, fact, policy, outcome.error)
+        commands = commands + moved
+    state, sent = pump(state, fact, policy)
+    return state, commands + sent
+
+
+_ON: Mapping[type, Callable[[Weixin, Any, ev.Fact, Policy], Turn]] = {
+    ev.Started: _started,
+    ev.StopRequested: _stop_requested,
+    ev.TimerFired: _timer_fired,
+    ev.RetryRequested: _retry_requested,
+    ev.CredentialsLoaded: _credentials_loaded,
+    ev.CredentialsMissing: _credentials_missing,
+    ev.NotifyAnswered: _notify_answered,
+    ev.NotifyFailed: _notify_failed,
+    ev.PollAnswered: _poll_ended,
+    ev.PollFailed: _poll_ended,
+    ev.MessageReceived: _message_received,
+    ev.MessageDone: _message_done,
+    ev.SendRequested: _send_requested,
+    ev.SendAnswered: _send_ended,
+    ev.SendFailed: _send_ended,
+}

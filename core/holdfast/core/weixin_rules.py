@@ -1,0 +1,155 @@
+"""Reading rules for Weixin iLink: what we believe its answers mean, and why.
+
+Facts are stored unread; these functions are the only place that judges them, so a
+better rule can be tried on an old recording. The letters in brackets are the facts of
+docs/weixin-ilink.md, where the evidence for each is.
+"""
+
+from holdfast.core.events import (
+    MessageReceived,
+    NotifyAnswered,
+    NotifyFailed,
+    PollAnswered,
+    PollFailed,
+    SendAnswered,
+    SendFailed,
+)
+from holdfast.core.names import Name
+from holdfast.core.outbox import Outcome, Trigger
+
+OK = 200
+TOO_MANY_REQUESTS = 429
+SERVER_ERROR = 500
+# Answers of some other server: a redirect, or a path that is not there.
+STRANGE = (301, 302, 303, 307, 308, 404, 405, 410)
+SESSION_TIMEOUT = -14
+REFUSED = -2
+BOT_MESSAGE = 2
+
+
+class Verdict(Name):
+    """What a poll or a probe tells about the login and the transport."""
+
+    ALIVE = "alive"  # The login works.
+    REVOKED = "revoked"  # The login was refused.
+    REFUSED = "refused"  # Some other error: nothing is said about the login.
+    LOST = "lost"  # The peer did not speak.
+    STRANGER = "stranger"  # Somebody else spoke: the address is probably wrong.
+
+
+Answer = PollAnswered | NotifyAnswered | SendAnswered
+Failure = PollFailed | NotifyFailed | SendFailed
+
+
+def code(answer: Answer) -> int:
+    """Return the error code of an answer, 0 when it reports success.
+
+    Either field alone can signal a failure, and -14 in either is a -14 (E1).
+    """
+    if answer.errcode == SESSION_TIMEOUT:
+        return SESSION_TIMEOUT
+    return answer.ret or answer.errcode or 0
+
+
+def read_poll(event: PollAnswered | PollFailed) -> Verdict:
+    """Judge what became of a long poll."""
+    if isinstance(event, PollFailed):
+        # A certificate that does not fit is an answer, and not our peer's.
+        return Verdict.STRANGER if event.kind == "tls" else Verdict.LOST
+    if event.status != OK:
+        # Application errors come as HTTP 200; the rest is the edge speaking (E5).
+        return Verdict.STRANGER if event.status in STRANGE else Verdict.LOST
+    if event.malformed:
+        return Verdict.LOST
+    match code(event):
+        case 0:
+            return Verdict.ALIVE
+        case -14:
+            return Verdict.REVOKED
+        case _:
+            return Verdict.REFUSED
+
+
+def read_probe(event: NotifyAnswered | NotifyFailed) -> Verdict:
+    """Judge what became of `notifystart`.
+
+    It is only asked whether the login is refused: several clients never make this call
+    (E8), so a peer that answers anything else is asked by the next poll.
+    """
+    if isinstance(event, NotifyFailed) or event.status >= SERVER_ERROR:
+        return Verdict.LOST
+    return Verdict.REVOKED if code(event) == SESSION_TIMEOUT else Verdict.ALIVE
+
+
+def read_send(
+    event: SendAnswered | SendFailed, *, with_context: bool, blame_context: bool
+) -> Outcome:
+    """Judge what became of one send.
+
+    -14 to a send that carried a context token speaks of that token, not of the login
+    (E2). So does -2 when `blame_context` is set: evidence conflicts, see
+    docs/adr/0003. Without a token, -2 is a throttle (S11).
+    """
+    if isinstance(event, SendFailed):
+        trigger = Trigger.LOSE if event.left else Trigger.UNREACH
+        return Outcome(trigger, error=words(event))
+    if event.status != OK or event.malformed:
+        busy = event.status == TOO_MANY_REQUESTS
+        trigger = Trigger.THROTTLE if busy else Trigger.LOSE
+        return Outcome(trigger, error=words(event))
+    match code(event):
+        case 0 if event.message_id:
+            return Outcome(Trigger.ACCEPT, event.message_id)
+        case 0:
+            # Accepted, and in all reports never shown (E3).
+            return Outcome(Trigger.UNCONFIRM, error="accepted without a message id")
+        case -14:
+            trigger = Trigger.STALE if with_context else Trigger.THROTTLE
+        case -2:
+            stale = with_context and blame_context
+            trigger = Trigger.STALE if stale else Trigger.THROTTLE
+        case _:
+            # -3 is a caller's mistake (E4); of others nothing is known.
+            trigger = Trigger.REJECT
+    return Outcome(trigger, error=words(event))
+
+
+def refuses_login(event: SendAnswered | SendFailed, *, with_context: bool) -> bool:
+    """Say whether a send's answer can only be about the login."""
+    if isinstance(event, SendFailed) or event.status != OK or with_context:
+        return False
+    return code(event) == SESSION_TIMEOUT
+
+
+def known_by(event: MessageReceived) -> tuple[str, ...]:
+    """Return the handles by which a message would be known again.
+
+    The first that exists of id, client id, wire seq and item ids (S5), and beside it
+    sender, time and content without quotes, because a copy may come under another id
+    (S4). Never the text alone: people repeat themselves (S6).
+    """
+    first = event.by_id or event.by_client or event.by_wire_seq or event.by_items
+    return tuple(handle for handle in (first, event.by_content) if handle)
+
+
+def from_the_bot(event: MessageReceived) -> bool:
+    """Say whether the account itself sent this message."""
+    return event.origin == BOT_MESSAGE
+
+
+def words(event: Answer | Failure) -> str:
+    """Return the peer's or the network's own words, with the numbers before them."""
+    if isinstance(event, Failure):
+        return f"{event.kind}: {event.reason}" if event.reason else event.kind
+    if event.status != OK:
+        return f"HTTP {event.status}"
+    if isinstance(event, PollAnswered | SendAnswered) and event.malformed:
+        return f"unreadable answer: {event.malformed}"
+    return f"{code(event)} {event.errmsg}".strip()
+
+
+def cause_code(event: Answer | Failure) -> str:
+    """Return the code of a failure in one word, for machines and tables."""
+    if isinstance(event, Failure):
+        return event.kind
+    return str(code(event)) if event.status == OK else f"http_{event.status}"
