@@ -5,47 +5,41 @@ Every command that asks the peer or the disk something is answered by exactly on
 also when nothing came of it; that is what keeps an account from going silent.
 """
 
-from msgspec import Struct
-
-from holdfast.core.events import PeerId, PeerWords
+from holdfast.core.events import PeerId, PeerWords, Recorded
 
 
-class SetTimer(Struct, frozen=True, gc=False, omit_defaults=True, tag="set_timer"):
+class SetTimer(Recorded, frozen=True, tag="set_timer"):
     """Report `TimerFired` at `due_ms`; replaces the timer of the same name at once."""
 
     name: str
     due_ms: int
 
 
-class ClearTimer(Struct, frozen=True, gc=False, omit_defaults=True, tag="clear_timer"):
+class ClearTimer(Recorded, frozen=True, tag="clear_timer"):
     """Drop the timer of this name, if it is set."""
 
     name: str
 
 
-class ReloadCredentials(
-    Struct, frozen=True, gc=False, omit_defaults=True, tag="reload_credentials"
-):
+class ReloadCredentials(Recorded, frozen=True, tag="reload_credentials"):
     """Read the login again: `CredentialsLoaded` or `CredentialsMissing` answers."""
 
 
-class NotifyStart(
-    Struct, frozen=True, gc=False, omit_defaults=True, tag="notify_start"
-):
+class NotifyStart(Recorded, frozen=True, tag="notify_start"):
     """Tell the peer that we are here, within `timeout_ms`; doubles as login probe."""
 
     credential: str
     timeout_ms: int
 
 
-class NotifyStop(Struct, frozen=True, gc=False, omit_defaults=True, tag="notify_stop"):
+class NotifyStop(Recorded, frozen=True, tag="notify_stop"):
     """Tell the peer that we go, within `timeout_ms`."""
 
     credential: str
     timeout_ms: int
 
 
-class Poll(Struct, frozen=True, gc=False, omit_defaults=True, tag="poll"):
+class Poll(Recorded, frozen=True, tag="poll"):
     """Long-poll for messages after `cursor`; replaces a poll that is under way.
 
     `timeout_ms` covers the whole exchange, connect to last byte of the body.
@@ -57,7 +51,7 @@ class Poll(Struct, frozen=True, gc=False, omit_defaults=True, tag="poll"):
     timeout_ms: int = 0
 
 
-class Send(Struct, frozen=True, gc=False, omit_defaults=True, tag="send"):
+class Send(Recorded, frozen=True, tag="send"):
     """Send one part. `client_id` is the same for every try of this part."""
 
     delivery: int
@@ -70,19 +64,19 @@ class Send(Struct, frozen=True, gc=False, omit_defaults=True, tag="send"):
     timeout_ms: int = 0
 
 
-class Forget(Struct, frozen=True, gc=False, omit_defaults=True, tag="forget"):
+class Forget(Recorded, frozen=True, tag="forget"):
     """Destroy the vault's value of this handle; it must never come back."""
 
     handle: str
 
 
-class Offer(Struct, frozen=True, gc=False, omit_defaults=True, tag="offer"):
+class Offer(Recorded, frozen=True, tag="offer"):
     """Offer the message recorded as `message` to every consumer."""
 
     message: int
 
 
-class Report(Struct, frozen=True, gc=False, omit_defaults=True, tag="report"):
+class Report(Recorded, frozen=True, tag="report"):
     """Tell the sender where a part stands; `error` is the peer's own words."""
 
     delivery: int
@@ -93,7 +87,7 @@ class Report(Struct, frozen=True, gc=False, omit_defaults=True, tag="report"):
     error: PeerWords = ""
 
 
-class Escalate(Struct, frozen=True, gc=False, omit_defaults=True, tag="escalate"):
+class Escalate(Recorded, frozen=True, tag="escalate"):
     """Tell a human or the host. `retryable`: we go on trying by ourselves."""
 
     code: str

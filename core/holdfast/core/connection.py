@@ -43,7 +43,9 @@ class Trigger(Name):
     RETRY = "retry"
 
 
-class Connection(Struct, frozen=True, gc=False, omit_defaults=True):
+class Connection(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
     """State of the transport.
 
     `dialed_ms` is when the dial or poll under way began, 0 when there is none;

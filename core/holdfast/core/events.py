@@ -13,60 +13,64 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from holdfast.core.policy import Policy
+
 PeerId = Annotated[str, Meta(extra={"private": "peer"})]
 AccountId = Annotated[str, Meta(extra={"private": "account"})]
 MessageId = Annotated[str, Meta(extra={"private": "message"})]
 PeerWords = Annotated[str, Meta(extra={"private": "words"})]
 
 
-class Started(Struct, frozen=True, gc=False, omit_defaults=True, tag="started"):
-    """A process took this account over; `seed` feeds delays and ids from here on."""
+class Recorded(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
+    """Base of the facts and commands: one form in journals, recordings, fixtures."""
+
+
+class Started(Recorded, frozen=True, tag="started"):
+    """A process took this account over.
+
+    `seed` feeds delays and ids from here on; `policy`, when given, is the one that
+    whoever folds these facts uses from this fact on, for it may differ from the last
+    process's.
+    """
 
     seed: int
     version: str = ""
+    policy: Policy | None = None
 
 
-class StopRequested(
-    Struct, frozen=True, gc=False, omit_defaults=True, tag="stop_requested"
-):
+class StopRequested(Recorded, frozen=True, tag="stop_requested"):
     """The host wants to stop: nothing new is begun, what is under way may finish."""
 
     reason: str = ""
 
 
-class TimerFired(Struct, frozen=True, gc=False, omit_defaults=True, tag="timer_fired"):
+class TimerFired(Recorded, frozen=True, tag="timer_fired"):
     """A timer ran out; `due_ms` tells it from a later timer of the same name."""
 
     name: str
     due_ms: int
 
 
-class RetryRequested(
-    Struct, frozen=True, gc=False, omit_defaults=True, tag="retry_requested"
-):
+class RetryRequested(Recorded, frozen=True, tag="retry_requested"):
     """The host asks to leave a fatal or waiting phase now."""
 
 
-class CredentialsLoaded(
-    Struct, frozen=True, gc=False, omit_defaults=True, tag="credentials_loaded"
-):
+class CredentialsLoaded(Recorded, frozen=True, tag="credentials_loaded"):
     """The login was read, on command or because its source changed."""
 
     credential: str
     account_id: AccountId = ""
 
 
-class CredentialsMissing(
-    Struct, frozen=True, gc=False, omit_defaults=True, tag="credentials_missing"
-):
+class CredentialsMissing(Recorded, frozen=True, tag="credentials_missing"):
     """No login could be read; `reason` names the file or variable."""
 
     reason: str = ""
 
 
-class NotifyAnswered(
-    Struct, frozen=True, gc=False, omit_defaults=True, tag="notify_answered"
-):
+class NotifyAnswered(Recorded, frozen=True, tag="notify_answered"):
     """The peer answered `notifystart` or `notifystop` (`call`)."""
 
     call: str
@@ -76,9 +80,7 @@ class NotifyAnswered(
     errmsg: PeerWords = ""
 
 
-class NotifyFailed(
-    Struct, frozen=True, gc=False, omit_defaults=True, tag="notify_failed"
-):
+class NotifyFailed(Recorded, frozen=True, tag="notify_failed"):
     """No answer to `notifystart` or `notifystop`; `kind` as in `PollFailed`."""
 
     call: str
@@ -86,9 +88,7 @@ class NotifyFailed(
     reason: str = ""
 
 
-class PollAnswered(
-    Struct, frozen=True, gc=False, omit_defaults=True, tag="poll_answered"
-):
+class PollAnswered(Recorded, frozen=True, tag="poll_answered"):
     """The peer answered a long poll; its messages are the facts just before this one.
 
     `ret` and `errcode` are mostly absent on success. `malformed` says why a body could
@@ -108,7 +108,7 @@ class PollAnswered(
     messages: int = 0
 
 
-class PollFailed(Struct, frozen=True, gc=False, omit_defaults=True, tag="poll_failed"):
+class PollFailed(Recorded, frozen=True, tag="poll_failed"):
     """No answer to a long poll.
 
     `kind` is one of timeout, connect, dns, tls, reset, protocol, too_large.
@@ -119,9 +119,7 @@ class PollFailed(Struct, frozen=True, gc=False, omit_defaults=True, tag="poll_fa
     reason: str = ""
 
 
-class MessageReceived(
-    Struct, frozen=True, gc=False, omit_defaults=True, tag="message_received"
-):
+class MessageReceived(Recorded, frozen=True, tag="message_received"):
     """One inbound message, recorded before the answer that brought it.
 
     `message_id` is the peer's own, exact, or empty. The `by_…` handles are digests of
@@ -143,9 +141,7 @@ class MessageReceived(
     by_content: str = ""
 
 
-class MessageDone(
-    Struct, frozen=True, gc=False, omit_defaults=True, tag="message_done"
-):
+class MessageDone(Recorded, frozen=True, tag="message_done"):
     """A consumer finished the message recorded as `message`, and all up to `through`.
 
     Both are journal seqs; they differ when messages are finished out of order.
@@ -156,16 +152,14 @@ class MessageDone(
     through: int
 
 
-class PartRequest(Struct, frozen=True, gc=False, omit_defaults=True):
+class PartRequest(Recorded, frozen=True):
     """One part to send: the handle of its text and its length in code points."""
 
     body: str
     length: int = 0
 
 
-class SendRequested(
-    Struct, frozen=True, gc=False, omit_defaults=True, tag="send_requested"
-):
+class SendRequested(Recorded, frozen=True, tag="send_requested"):
     """The host asked for a delivery; its id is the seq of this fact.
 
     The same `key` (a digest of the host's) within a day means the same delivery.
@@ -176,9 +170,7 @@ class SendRequested(
     key: str = ""
 
 
-class SendAnswered(
-    Struct, frozen=True, gc=False, omit_defaults=True, tag="send_answered"
-):
+class SendAnswered(Recorded, frozen=True, tag="send_answered"):
     """The peer answered the send of one part; `empty` when the body said nothing."""
 
     delivery: int
@@ -191,7 +183,7 @@ class SendAnswered(
     message_id: MessageId = ""
 
 
-class SendFailed(Struct, frozen=True, gc=False, omit_defaults=True, tag="send_failed"):
+class SendFailed(Recorded, frozen=True, tag="send_failed"):
     """No answer to the send of one part.
 
     `left` is false only when certainly no byte of the request reached the peer.
@@ -223,7 +215,7 @@ Event = (
 )
 
 
-class Fact(Struct, frozen=True, gc=False):
+class Fact(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """An event as the journal knows it: its place and its time."""
 
     seq: int

@@ -47,14 +47,18 @@ TABLE = compile_table(
 )
 
 
-class Consumer(Struct, frozen=True, gc=False, omit_defaults=True):
+class Consumer(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
     """How far one consumer is; seqs of the journal, `ahead` ascending."""
 
     through: int = 0
     ahead: tuple[int, ...] = ()
 
 
-class Inbox(Struct, frozen=True, gc=False, omit_defaults=True):
+class Inbox(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
     """State: handles of the messages seen, and {consumer name: how far it is}."""
 
     seen: Recent = Recent()

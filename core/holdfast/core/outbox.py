@@ -68,7 +68,9 @@ TABLE = compile_table(
 )
 
 
-class Part(Struct, frozen=True, gc=False, omit_defaults=True):
+class Part(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
     """One part not yet finished; every count stops at a maximum of the policy."""
 
     body: str
@@ -81,7 +83,9 @@ class Part(Struct, frozen=True, gc=False, omit_defaults=True):
     misses: int = 0
 
 
-class Order(Struct, frozen=True, gc=False, omit_defaults=True):
+class Order(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
     """One delivery: its id, how many parts it had, and those not finished yet."""
 
     id: int
@@ -94,7 +98,9 @@ class Order(Struct, frozen=True, gc=False, omit_defaults=True):
         return self.total - len(self.parts)
 
 
-class Peer(Struct, frozen=True, gc=False, omit_defaults=True):
+class Peer(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
     """What the peer granted us: its newest context token, and the budget used."""
 
     context: str = ""
@@ -102,7 +108,9 @@ class Peer(Struct, frozen=True, gc=False, omit_defaults=True):
     spent: int = 0
 
 
-class Sending(Struct, frozen=True, gc=False, omit_defaults=True):
+class Sending(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
     """The one part under way, and the context token it carries."""
 
     peer: PeerId
@@ -129,14 +137,16 @@ class Scene(Struct, frozen=True, gc=False):
     policy: DeliveryPolicy
 
 
-class Keyed(Struct, frozen=True, gc=False):
+class Keyed(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """Which delivery a host's key stands for, and since when."""
 
     delivery: int
     at_ms: int
 
 
-class Outbox(Struct, frozen=True, gc=False, omit_defaults=True):
+class Outbox(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
     """State. Queues are in the order in which peers take turns.
 
     `next_ms` is the earliest time of the next send, `due_ms` that of the timer set.

@@ -11,7 +11,9 @@ from msgspec import Struct
 NEVER_MS = -(1 << 62)
 
 
-class Recent(Struct, frozen=True, gc=False, omit_defaults=True):
+class Recent(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
     """What was remembered; `count` is the number of handles."""
 
     buckets: dict[str, dict[str, int]] = {}

@@ -54,7 +54,9 @@ class Trigger(Name):
     DUE = "due"
 
 
-class Session(Struct, frozen=True, gc=False, omit_defaults=True):
+class Session(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
     """State: the phase, and what was refused or left unanswered since a success.
 
     `refusals` counts the first refusal and the refused probes, up to one more than

@@ -18,7 +18,7 @@ from holdfast.core.policy import Policy
 from holdfast.core.session import Session
 
 
-class Trouble(Struct, frozen=True, gc=False):
+class Trouble(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The last thing that went wrong, in the peer's or the network's own words."""
 
     at_ms: int
@@ -27,7 +27,9 @@ class Trouble(Struct, frozen=True, gc=False):
     text: PeerWords
 
 
-class Weixin(Struct, frozen=True, gc=False, omit_defaults=True):
+class Weixin(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
     """Everything remembered about one account.
 
     `cursor` is the handle of the last cursor whose messages are durably recorded;

@@ -1,0 +1,161 @@
+"""Assembly: how a service is put together, kept running, and taken down."""
+
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import trio
+from msgspec import Struct
+
+from holdfast.core import weixin
+from holdfast.core.invariants import broken
+from holdfast.core.weixin_account import live_handles
+from holdfast.io.clock import Clock, SystemClock
+from holdfast.io.config import Account, Config, load_config
+from holdfast.io.credentials import CredentialSource
+from holdfast.io.http import make_tls_context
+from holdfast.io.journal import Journal, open_journal
+from holdfast.io.login import Login
+from holdfast.io.owner import Owner, Seat
+from holdfast.io.recovery import recover
+from holdfast.io.service import Service
+from holdfast.io.vault import Vault
+from holdfast.io.weixin.peer import WeixinPeer, open_peer
+
+log = logging.getLogger("holdfast")
+
+PRUNE_EVERY_S = 3600.0
+
+
+class Patience(Struct, frozen=True):
+    """How long a stop waits: for sends, for a running poll, and in all."""
+
+    sends_s: float = 8.0
+    poll_s: float = 1.0
+    all_s: float = 20.0
+
+
+def _random_seed() -> int:
+    """Return a seed that JSON readers of any kind hold exactly."""
+    return secrets.randbits(53)
+
+
+class Surroundings(Struct, frozen=True):
+    """What a service takes from the outside; tests replace it, nobody else needs to."""
+
+    clock: Clock
+    threaded: bool = True
+    seed: Callable[[], int] = _random_seed
+    patience: Patience = Patience()
+
+
+@asynccontextmanager
+async def open_service(
+    config: Config | Path | str | None = None, surroundings: Surroundings | None = None
+) -> AsyncIterator[Service]:
+    """Open every configured account and keep it alive while the block runs.
+
+    `config` is a `Config`, the path of a configuration file, or None for the default
+    one. Leaving the block, or cancelling it, stops cleanly: what is under way may
+    finish for a few seconds, and everything recorded stays. Raises `ConfigError` and
+    the errors of `open_journal` before anything runs.
+    """
+    if not isinstance(config, Config):
+        config = load_config(Path(config) if config else None, os.environ)
+    around = surroundings or Surroundings(SystemClock())
+    async with AsyncExitStack() as stack:
+        folder = config.service.data_dir
+        journal = await stack.enter_async_context(
+            open_journal(folder, threaded=around.threaded, on_trouble=_tell_trouble)
+        )
+        service = Service(journal)
+        tls = make_tls_context()
+        owners = []
+        for account in config.accounts.values():
+            vault = Vault(journal.key, account.name, journal)
+            peer = await stack.enter_async_context(open_peer(account, vault, tls))
+            owner = _owner(account, vault, peer, service, around)
+            service.take(owner, vault)
+            owners.append(owner)
+        async with _running(owners, around.patience, journal):
+            yield service
+
+
+def _owner(
+    account: Account,
+    vault: Vault,
+    peer: WeixinPeer,
+    service: Service,
+    around: Surroundings,
+) -> Owner:
+    """Recover an account's state and seat its owner; nothing is connected yet."""
+    recovered = recover(service.journal, account.name, account.policy)
+    service.journal.note(recovered.redo)
+    seat = Seat(
+        account=account.name,
+        policy=account.policy,
+        step=weixin.step,
+        check=broken,
+        peer=peer,
+        login=Login(CredentialSource(account, os.environ), vault, peer.adopt),
+        journal=service.journal,
+        clock=around.clock,
+        host=service,
+        seed=around.seed(),
+    )
+    return Owner(seat, recovered)
+
+
+@asynccontextmanager
+async def _running(
+    owners: list[Owner], patience: Patience, journal: Journal
+) -> AsyncIterator[None]:
+    """Run the owners; on the way out, however that comes, stop them cleanly."""
+    async with trio.open_nursery() as nursery:
+        for owner in owners:
+            nursery.start_soon(owner.run)
+        nursery.start_soon(_prune_for_ever, journal, owners)
+        try:
+            yield
+        finally:
+            with trio.CancelScope(shield=True):
+                await _drain(owners, patience)
+            nursery.cancel_scope.cancel()
+
+
+async def _drain(owners: list[Owner], patience: Patience) -> None:
+    """Stop every account, all at once; whoever is not done in time is cut off."""
+    with trio.move_on_after(patience.all_s):
+        async with trio.open_nursery() as nursery:
+            for owner in owners:
+                stop = partial(
+                    owner.stop, grace_s=patience.sends_s, poll_grace_s=patience.poll_s
+                )
+                nursery.start_soon(stop, "the service closes")
+    for owner in owners:
+        owner.cut_off()
+
+
+async def _prune_for_ever(journal: Journal, owners: list[Owner]) -> None:
+    """Let old facts go, by age and by size, once an hour."""
+    while True:
+        await trio.sleep(PRUNE_EVERY_S)
+        for owner in owners:
+            kept = owner.seat.policy.journal
+            await journal.prune(
+                owner.seat.account,
+                before_ms=owner.now_ms - kept.retention_ms,
+                bytes_max=kept.retention_bytes,
+                live_handles=live_handles(owner.state),
+            )
+
+
+def _tell_trouble(text: str | None) -> None:
+    if text is None:
+        log.warning("the journal can be written again; going on")
+    else:
+        log.error("nothing is done until the journal can be written: %s", text)

@@ -1,0 +1,117 @@
+"""Deliveries: what was asked to be sent, and what became of it."""
+
+from collections.abc import Awaitable, Callable
+
+import trio
+from msgspec import Struct
+
+from holdfast.core.events import SendRequested
+from holdfast.core.outbox import Order, Part, Phase
+from holdfast.io.owner import Owner
+from holdfast.io.recovery import decode_event
+
+# From the least to the most advanced: a delivery stands where its last part stands.
+ADVANCE = (
+    Phase.QUEUED,
+    Phase.WAITING,
+    Phase.PARKED,
+    Phase.SENDING,
+    Phase.UNKNOWN,
+    Phase.REJECTED,
+    Phase.UNCONFIRMED,
+    Phase.ACCEPTED,
+)
+
+
+class PartStatus(Struct, frozen=True):
+    """One part: `error` is the peer's own words, None when it said nothing."""
+
+    state: str
+    attempts: int
+    peer_id: str | None
+    error: str | None
+
+
+class DeliveryStatus(Struct, frozen=True):
+    """A delivery; its state is that of its least advanced part."""
+
+    delivery: str
+    account: str
+    to: str
+    state: str
+    parts: tuple[PartStatus, ...]
+
+
+class Delivery:
+    """A delivery that is durably queued. Await `settled` to learn what became of it."""
+
+    def __init__(
+        self,
+        owner: Owner,
+        number: int,
+        flush: Callable[[], Awaitable[None]],
+        news: Callable[[], trio.Event],
+    ) -> None:
+        self._owner = owner
+        self._number = number
+        self._flush = flush
+        self._news = news
+
+    @property
+    def id(self) -> str:
+        """Its name, unique over accounts."""
+        return f"{self._owner.seat.account}:{self._number}"
+
+    def status(self) -> DeliveryStatus | None:
+        """Return where it stands; None when the journal no longer holds it."""
+        return delivery_status(self._owner, self._number)
+
+    async def settled(self) -> DeliveryStatus | None:
+        """Wait until nothing more happens by itself, and return where it stands.
+
+        That is when every part is accepted, unconfirmed, rejected or unknown, or is
+        parked until the peer writes.
+        """
+        while True:
+            news = self._news()
+            order = _order(self._owner, self._number)
+            if order is None or order.parts[0].phase is Phase.PARKED:
+                # Reports are in the journal after the flush.
+                await self._flush()
+                return self.status()
+            await news.wait()
+
+
+def delivery_status(owner: Owner, number: int) -> DeliveryStatus | None:
+    """Return where a delivery stands; None when the journal does not hold it."""
+    account, journal = owner.seat.account, owner.seat.journal
+    rows = journal.facts(account, number - 1, 1)
+    event = decode_event(rows[0].event) if rows else None
+    if not isinstance(event, SendRequested) or rows[0].seq != number:
+        return None
+    noted = {note.part: note for note in journal.parts(account, number)}
+    parts = [PartStatus(Phase.QUEUED, 0, None, None) for _ in event.parts]
+    for part, note in noted.items():
+        parts[part] = PartStatus(
+            note.state, note.attempts, note.peer_id or None, note.error or None
+        )
+    for part, live in _unfinished(owner, number):
+        parts[part] = PartStatus(live.phase, live.attempts, None, parts[part].error)
+    states = [Phase(part.state) for part in parts]
+    return DeliveryStatus(
+        delivery=f"{account}:{number}",
+        account=account,
+        to=event.peer,
+        state=min(states, key=ADVANCE.index),
+        parts=tuple(parts),
+    )
+
+
+def _order(owner: Owner, number: int) -> Order | None:
+    queues = owner.state.outbox.queues.values()
+    return next((o for orders in queues for o in orders if o.id == number), None)
+
+
+def _unfinished(owner: Owner, number: int) -> list[tuple[int, Part]]:
+    order = _order(owner, number)
+    return list(enumerate(order.parts, order.part)) if order else []

@@ -1,0 +1,161 @@
+"""HTTP: the one module that knows httpx.
+
+Polls and sends of an account have a client each, so that a hung poll cannot hold a
+send; all accounts share one TLS context, which costs 100 ms to make. Redirects are
+answers like any other, proxies come from the configuration alone, and a body is read
+up to a limit. One outer deadline covers the whole exchange: httpx's own time-outs
+bound single waits on the socket and are set above it.
+"""
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import httpx
+import trio
+from msgspec import Struct
+
+BODY_BYTES_MAX = 32 * 1024 * 1024
+# Below every deadline of the policies, so that an unreachable host is known as such.
+CONNECT_TIMEOUT_S = 8.0
+KEEPALIVE_S = 15.0
+
+
+class Response(Struct, frozen=True):
+    """A whole answer: what the peer said, unread."""
+
+    status: int
+    body: bytes
+
+
+class Failure(Exception):  # noqa: N818 - not an error of ours: what became of a try.
+    """No answer. `left` is false only when no byte of the request was sent.
+
+    `kind` is one of timeout, connect, dns, tls, reset, protocol, too_large.
+    """
+
+    def __init__(self, kind: str, reason: str, *, left: bool) -> None:
+        super().__init__(f"{kind}: {reason}")
+        self.kind = kind
+        self.reason = reason
+        self.left = left
+
+
+def make_tls_context() -> ssl.SSLContext:
+    """Make the context that all accounts share; it verifies certificates."""
+    return ssl.create_default_context()
+
+
+class Channel:
+    """One kind of conversation with one peer: its own connections, nothing shared."""
+
+    def __init__(
+        self, context: ssl.SSLContext, *, proxy: str | None, connections_max: int
+    ) -> None:
+        self._client = httpx.AsyncClient(
+            verify=context,
+            trust_env=False,
+            proxy=proxy,
+            follow_redirects=False,
+            limits=httpx.Limits(
+                max_connections=connections_max,
+                max_keepalive_connections=connections_max,
+                keepalive_expiry=KEEPALIVE_S,
+            ),
+            headers={"Accept": "*/*", "Accept-Encoding": "identity"},
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection; the channel cannot be used again."""
+        await self._client.aclose()
+
+    async def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, timeout_ms: int
+    ) -> Response:
+        """Post a body and read the whole answer, or raise `Failure`."""
+        left = _Left()
+        failure = Failure("timeout", f"no answer within {timeout_ms} ms", left=True)
+        with trio.move_on_after(timeout_ms / 1000):
+            try:
+                return await self._exchange(url, headers, body, timeout_ms, left)
+            except httpx.TransportError as error:
+                raise _failure(error, left=left.began) from error
+            except httpx.DecodingError as error:
+                raise Failure("protocol", str(error), left=True) from error
+        failure.left = left.began
+        raise failure
+
+    async def _exchange(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_ms: int,
+        left: "_Left",
+    ) -> Response:
+        beyond_s = timeout_ms / 1000 + 5
+        limits = httpx.Timeout(beyond_s, connect=CONNECT_TIMEOUT_S)
+        request = self._client.build_request(
+            "POST",
+            url,
+            headers=dict(headers),
+            content=body,
+            timeout=limits,
+            extensions={"trace": left.trace},
+        )
+        response = await self._client.send(request, stream=True)
+        try:
+            return Response(response.status_code, await _read(response))
+        finally:
+            await response.aclose()
+
+
+class _Left:
+    """Whether anything of a request was handed to a socket."""
+
+    def __init__(self) -> None:
+        self.began = False
+
+    async def trace(self, name: str, _info: Mapping[str, Any]) -> None:
+        if name.endswith("send_request_headers.started"):
+            self.began = True
+
+
+async def _read(response: httpx.Response) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_bytes():
+        size += len(chunk)
+        if size > BODY_BYTES_MAX:
+            reason = f"the body is larger than {BODY_BYTES_MAX} bytes"
+            raise Failure("too_large", reason, left=True)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _failure(error: httpx.TransportError, *, left: bool) -> Failure:
+    """Say which kind a failed exchange is; the cause is often a link or two down."""
+    causes = tuple(_chain(error))
+    text = next((str(cause) for cause in reversed(causes) if str(cause)), repr(error))
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+        kind = "tls"
+    elif any(isinstance(cause, socket.gaierror) for cause in causes):
+        kind = "dns"
+    elif isinstance(
+        error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError
+    ):
+        kind = "connect"
+    elif isinstance(error, httpx.TimeoutException):
+        kind = "timeout"
+    elif isinstance(error, httpx.NetworkError):
+        kind = "reset"
+    else:
+        kind = "protocol"
+    return Failure(kind, text, left=left)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,157 @@
+"""Reading a journal: by the service that writes it, and by any other process.
+
+Every call answers from what is durable at that moment, and ends its read at once, for
+a read left open would keep the write-ahead log from being cut. Raises
+JournalUnreadableError when the file turns out to be damaged.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from holdfast.io.journal_errors import unreadable
+from holdfast.io.journal_rows import Fact, PartNote, Snapshot
+from holdfast.io.journal_schema import journal_path, open_to_read, read_key
+
+BUSY_MS = 1_000  # Readers wait for a writer only while it recovers from a crash.
+SEQ_MAX = (1 << 63) - 1
+
+
+class JournalReads:
+    """What can be asked of a journal; `limit` bounds how long a call takes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._reading = open_to_read(path, busy_ms=BUSY_MS)
+        self._numbers: dict[str, int] = {}  # {account: its number in the file}
+        self.key = read_key(self._reading)
+
+    def accounts(self) -> list[str]:
+        """Return the names of all accounts, sorted."""
+        rows = self._rows("SELECT name FROM account ORDER BY name")
+        return [name for (name,) in rows]
+
+    def first_seq(self, account: str) -> int | None:
+        """Return the seq of the oldest fact still here, None when there is none."""
+        query = "SELECT min(seq) FROM fact WHERE account = ?"
+        seq: int | None = self._rows(query, self._number(account))[0][0]
+        return seq
+
+    def last(self, account: str) -> Fact | None:
+        """Return the newest fact; None when nothing was recorded yet."""
+        query = (
+            "SELECT seq, at_ms, event, commands FROM fact WHERE account = ?"
+            " ORDER BY seq DESC LIMIT 1"
+        )
+        rows = self._rows(query, self._number(account))
+        return Fact(*rows[0]) if rows else None
+
+    def facts(self, account: str, after: int = 0, limit: int = 1_000) -> list[Fact]:
+        """Return up to `limit` facts with seq > after, in order; ask on after the last.
+
+        The first may be later than after + 1: older facts go by age and size.
+        """
+        query = (
+            "SELECT seq, at_ms, event, commands FROM fact"
+            " WHERE account = ? AND seq > ? ORDER BY seq LIMIT ?"
+        )
+        rows = self._rows(query, self._number(account), after, limit)
+        return [Fact(*row) for row in rows]
+
+    def messages(
+        self, account: str, after_seq: int = 0, limit: int = 100
+    ) -> list[Fact]:
+        """Return up to `limit` facts that were offered as messages, seq > after_seq."""
+        query = (
+            "SELECT seq, at_ms, event, commands FROM offered JOIN fact"
+            " USING (account, seq) WHERE account = ? AND seq > ? ORDER BY seq LIMIT ?"
+        )
+        rows = self._rows(query, self._number(account), after_seq, limit)
+        return [Fact(*row) for row in rows]
+
+    def snapshot(self, account: str, at_most_seq: int | None = None) -> Snapshot | None:
+        """Return the newest snapshot, or the newest with seq <= at_most_seq.
+
+        Fold the facts after it on its state; None: fold from the first fact.
+        """
+        query = (
+            "SELECT seq, state, core FROM snapshot WHERE account = ? AND seq <= ?"
+            " ORDER BY seq DESC LIMIT 1"
+        )
+        seq_max = SEQ_MAX if at_most_seq is None else at_most_seq
+        rows = self._rows(query, self._number(account), seq_max)
+        return Snapshot(*rows[0]) if rows else None
+
+    def value(self, handle: str) -> bytes | None:
+        """Return a vault value; None when it was forgotten, pruned or never kept."""
+        query = "SELECT value FROM vault WHERE handle = ? AND value IS NOT NULL LIMIT 1"
+        rows = self._rows(query, handle)
+        return rows[0][0] if rows else None
+
+    def parts(self, account: str, delivery: int) -> list[PartNote]:
+        """Return the parts of a delivery in order; none when it is not known here."""
+        query = (
+            "SELECT delivery, part, state, attempts, peer_id, error FROM part"
+            " WHERE account = ? AND delivery = ? ORDER BY part"
+        )
+        rows = self._rows(query, self._number(account), delivery)
+        return [PartNote(*row) for row in rows]
+
+    def _number(self, account: str) -> int:
+        """Return the account's number, 0 (which no row has) when it is not known."""
+        number = self._numbers.get(account)
+        if number is None:
+            rows = self._rows("SELECT id FROM account WHERE name = ?", account)
+            if not rows:
+                return 0
+            number = self._numbers[account] = rows[0][0]
+        return number
+
+    def _rows(self, query: str, *values: object) -> list[Any]:
+        try:
+            return self._reading.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise unreadable(self.path, error) from error
+
+
+class JournalReader(JournalReads):
+    """A journal opened read-only, also while a service in another process writes it.
+
+    `path` is the data folder, or the file in it. Use it in a `with` block. Raises
+    JournalUnreadableError and JournalTooNewError.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(journal_path(path))
+
+    def __enter__(self) -> Self:
+        """Return the reader."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. Calling any other method afterwards is an error."""
+        self._reading.close()
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """Make all calls inside answer as of one moment, whatever is written or pruned.
+
+        The write-ahead log grows meanwhile, so keep it short: an export, not a watch.
+        """
+        self._rows("BEGIN")
+        try:
+            yield
+        finally:
+            self._rows("COMMIT")

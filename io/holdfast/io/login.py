@@ -1,0 +1,51 @@
+"""Logins: read on command, and again whenever their source changes.
+
+A human may log in again at any time, and nobody should have to restart anything for
+it: the source is looked at every few seconds, which costs one `stat`.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from holdfast.core.events import CredentialsLoaded, CredentialsMissing
+from holdfast.io.credentials import Credentials, CredentialSource
+from holdfast.io.draft import Draft
+from holdfast.io.vault import Vault
+
+WATCH_S = 2.0
+
+
+class Login:
+    """One account's login: where it comes from, and what was read last."""
+
+    def __init__(
+        self,
+        source: CredentialSource,
+        vault: Vault,
+        adopt: Callable[[Credentials], None],
+    ) -> None:
+        self._source = source
+        self._vault = vault
+        self._adopt = adopt
+        self._seen = source.fingerprint()
+
+    def read(self) -> Draft:
+        """Read the login now; the draft says what was found."""
+        self._seen = self._source.fingerprint()
+        found = self._source.load()
+        if not isinstance(found, Credentials):
+            return Draft((CredentialsMissing(found.reason),))
+        self._adopt(found)
+        handle = self._vault.hold_login(found.token)
+        return Draft((CredentialsLoaded(handle, found.account_id),))
+
+    async def watch(self, post: Callable[[Draft], Awaitable[None]]) -> None:
+        """Post the login again whenever its source changed and can be read."""
+        while True:
+            await trio.sleep(WATCH_S)
+            if self._source.fingerprint() == self._seen:
+                continue
+            draft = self.read()
+            if isinstance(draft.events[0], CredentialsLoaded):
+                await post(draft)

@@ -1,0 +1,136 @@
+"""Recovery: an account's state is the fold of its journal, from the last snapshot.
+
+A crash can lose an act, never its reason. What an act wrote beside the facts (offers,
+reports, forgotten values) is therefore done again for every fact after the snapshot;
+doing it twice changes nothing. Acts that ask the peer are not repeated: `Started`
+makes the machines ask anew.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from holdfast.core import weixin
+from holdfast.core.commands import Command, Forget, Offer, Report
+from holdfast.core.events import Event, Fact, Started
+from holdfast.core.policy import Policy
+from holdfast.core.weixin_account import Weixin
+from holdfast.io.journal_read import JournalReads
+from holdfast.io.journal_rows import Entry, PartNote, Snapshot
+from holdfast.io.journal_rows import Fact as Row
+
+PAGE = 1_000
+decode_event = msgspec.json.Decoder(Event).decode
+
+
+class Checkpoint(Struct, frozen=True):
+    """What a snapshot holds: a state, and the policy that was in force there."""
+
+    policy: Policy
+    state: Weixin
+
+
+class RecoveryError(Exception):
+    """The journal cannot be folded: the text names the account, the seq and why."""
+
+
+class Recovered(Struct, frozen=True):
+    """Where an account stands: its state after the fact `seq`, recorded at `at_ms`.
+
+    Hand `redo` to the journal before anything else.
+    """
+
+    state: Weixin
+    policy: Policy
+    seq: int
+    at_ms: int
+    redo: Entry
+
+
+def recover(journal: JournalReads, account: str, policy: Policy) -> Recovered:
+    """Fold an account's journal; `policy` is used where the journal names none."""
+    start, seq = _start(journal, account, policy)
+    state, policy, at_ms = start.state, start.policy, 0
+    noted: list[tuple[int, bytes]] = []
+    acts: list[Command] = []
+    for row in read_facts(journal, account, seq):
+        event = decode_event(row.event)
+        if isinstance(event, Started) and event.policy is not None:
+            policy = event.policy
+        fact = Fact(row.seq, row.at_ms, event)
+        state, commands = weixin.step(state, fact, policy)
+        if row.commands is None:
+            noted.append((row.seq, msgspec.json.encode(commands)))
+        acts += commands
+        seq, at_ms = row.seq, row.at_ms
+    redo = beside(account, acts, noted)
+    last = journal.last(account)
+    return Recovered(state, policy, seq, last.at_ms if last else at_ms, redo)
+
+
+def beside(
+    account: str,
+    commands: Iterable[Command],
+    noted: Sequence[tuple[int, bytes]],
+    snapshot: Snapshot | None = None,
+) -> Entry:
+    """Return what commands leave in the journal beside the facts."""
+    offered, parts, forgotten = [], [], []
+    for command in commands:
+        match command:
+            case Offer():
+                offered.append(command.message)
+            case Report():
+                parts.append(_part_note(command))
+            case Forget():
+                forgotten.append(command.handle)
+            case _:
+                pass
+    return Entry(
+        account=account,
+        commands=tuple(noted),
+        offered=tuple(offered),
+        parts=tuple(parts),
+        forgotten=tuple(forgotten),
+        snapshot=snapshot,
+    )
+
+
+def read_facts(journal: JournalReads, account: str, after: int) -> Iterator[Row]:
+    """Yield every recorded fact with seq > after, in order, a page at a time."""
+    while rows := journal.facts(account, after, PAGE):
+        yield from rows
+        after = rows[-1].seq
+
+
+def _start(
+    journal: JournalReads, account: str, policy: Policy
+) -> tuple[Checkpoint, int]:
+    """Return the newest snapshot that this release can read, else the beginning."""
+    at_most: int | None = None
+    why = ""
+    while snapshot := journal.snapshot(account, at_most):
+        try:
+            return msgspec.json.decode(snapshot.state, type=Checkpoint), snapshot.seq
+        except msgspec.DecodeError as error:
+            why = f"; the snapshot at {snapshot.seq} cannot be read: {error}"
+            at_most = snapshot.seq - 1
+    first = journal.first_seq(account)
+    if first not in (None, 1):
+        raise RecoveryError(
+            f"account {account}: the journal begins at fact {first} without a snapshot"
+            f" before it{why}"
+        )
+    return Checkpoint(policy, Weixin()), 0
+
+
+def _part_note(report: Report) -> PartNote:
+    return PartNote(
+        delivery=report.delivery,
+        part=report.part,
+        state=report.state,
+        attempts=report.attempts,
+        peer_id=report.peer_id,
+        error=report.error,
+    )

@@ -1,0 +1,150 @@
+"""The service: every configured account, kept alive for as long as it is open.
+
+async with open_service("holdfast.toml") as service:
+    async for message in service.messages(consumer="agent"):
+        await service.send(message.account, message.from_, "…")
+        await message.done()
+"""
+
+import logging
+from collections.abc import Callable
+
+import trio
+
+from holdfast.core import weixin
+from holdfast.core.commands import Command, Escalate
+from holdfast.core.delivery import claimed
+from holdfast.core.events import Fact, RetryRequested, SendRequested
+from holdfast.core.weixin_account import Weixin, scene
+from holdfast.io.deliveries import Delivery, DeliveryStatus, delivery_status
+from holdfast.io.draft import Draft
+from holdfast.io.health import Health, health_of
+from holdfast.io.journal import Journal
+from holdfast.io.messages import Messages, Reader
+from holdfast.io.owner import Owner
+from holdfast.io.sending import draft_text
+from holdfast.io.vault import Vault
+
+log = logging.getLogger("holdfast")
+log.addHandler(logging.NullHandler())
+
+Watcher = Callable[[str, Fact, Weixin, Weixin, list[Command]], None]
+
+
+class UnknownAccountError(LookupError):
+    """No account of this name is configured."""
+
+
+class Service:
+    """Every account of one configuration, while it is open. `open_service` makes it."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self._owners: dict[str, Owner] = {}
+        self._vaults: dict[str, Vault] = {}
+        self._watchers: list[Watcher] = []
+        self._consumers: dict[str, Messages] = {}
+        self._news = trio.Event()
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The names of the accounts, in the order of the configuration."""
+        return tuple(self._owners)
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps the journal from writing, in words; None when nothing does."""
+        return self.journal.trouble
+
+    def messages(self, consumer: str = "default") -> Messages:
+        """Return the stream of what this consumer has not finished, oldest first.
+
+        One stream per consumer at a time: raises `ValueError` for a second one.
+        """
+        if consumer in self._consumers:
+            raise ValueError(f"consumer {consumer!r} already has a stream")
+        readers = [
+            Reader(owner, self._vaults[name], consumer)
+            for name, owner in self._owners.items()
+        ]
+        stream = Messages(
+            readers,
+            news=lambda: self._news,
+            flush=self.journal.flush,
+            close=lambda: self._release(consumer),
+        )
+        self._consumers[consumer] = stream
+        return stream
+
+    async def send(
+        self, account: str, to: str, text: str, *, key: str = "", reply_to: str = ""
+    ) -> Delivery:
+        """Queue a text durably and return its delivery; it goes out by itself.
+
+        The same `key` within a day is the same delivery. `reply_to` is the `id` of the
+        message answered; iLink answers people, not messages, and needs none. Raises
+        `UnknownAccountError`, and `SendRefusedError` with what would be right.
+        """
+        del reply_to
+        owner = self._owner(account)
+        policy = owner.seat.policy
+        draft = draft_text(self._vaults[account], policy.delivery, to, text, key)
+        number = (await owner.ask(draft))[0]
+        event = draft.events[0]
+        if isinstance(event, SendRequested) and event.key:
+            now = Fact(number, owner.now_ms, event)
+            where = scene(owner.state, now, policy)
+            number = claimed(owner.state.outbox, event.key, where) or number
+        return Delivery(owner, number, self.journal.flush, lambda: self._news)
+
+    def delivery(self, delivery: str) -> DeliveryStatus | None:
+        """Return where a delivery stands, by its id; None when it is not known."""
+        account, _, number = delivery.rpartition(":")
+        if account not in self._owners or not number.isdecimal():
+            return None
+        return delivery_status(self._owners[account], int(number))
+
+    async def retry(self, account: str) -> None:
+        """Probe and dial now instead of when the timers say."""
+        await self._owner(account).ask(Draft((RetryRequested(),)))
+
+    def health(self, account: str) -> Health:
+        """Return how an account is, from its last proof of life."""
+        owner = self._owner(account)
+        return health_of(account, weixin.PLATFORM, owner.state, owner.seq)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Call `watcher` with every fact and what followed; it must not block."""
+        self._watchers.append(watcher)
+
+    def stepped(
+        self,
+        account: str,
+        fact: Fact,
+        before: Weixin,
+        after: Weixin,
+        acts: list[Command],
+    ) -> None:
+        """Tell watchers and waiting streams of one fact (the owners call it)."""
+        for command in acts:
+            if isinstance(command, Escalate):
+                what = f"{command.code} {command.reason}".strip()
+                log.warning("account %s fact %d: %s", account, fact.seq, what)
+        for watcher in self._watchers:
+            watcher(account, fact, before, after, acts)
+        self._news.set()
+        self._news = trio.Event()
+
+    def take(self, owner: Owner, vault: Vault) -> None:
+        """Count an account in; whoever opened the service runs its owner."""
+        self._owners[owner.seat.account] = owner
+        self._vaults[owner.seat.account] = vault
+
+    def _release(self, consumer: str) -> None:
+        self._consumers.pop(consumer, None)
+
+    def _owner(self, account: str) -> Owner:
+        if account not in self._owners:
+            known = ", ".join(self._owners) or "none"
+            raise UnknownAccountError(f"no account {account!r}; configured: {known}")
+        return self._owners[account]

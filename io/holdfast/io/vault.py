@@ -1,0 +1,67 @@
+"""Vault: what a handle stands for. Tokens, cursors and bodies never enter core.
+
+A handle is a digest under the journal's own key: equal values have equal handles, and
+nothing can be told from one without the key. Values that must outlive the process are
+written to the journal by the entry of the fact that names them; the login is read from
+its own source at every start, so it is held in memory alone.
+"""
+
+from hashlib import blake2b
+from typing import Protocol
+
+from holdfast.io.journal_rows import Kept
+
+LOGIN = "login"
+CONTEXT = "context"
+CURSOR = "cursor"
+BODY = "body"
+
+
+class Values(Protocol):
+    """Where durable values are read: the journal."""
+
+    def value(self, handle: str) -> bytes | None:
+        """Return the value of a handle; None when unknown or forgotten."""
+        ...
+
+
+class Vault:
+    """The values of one account."""
+
+    def __init__(self, key: bytes, account: str, values: Values) -> None:
+        self._key = key
+        self._account = account
+        self._values = values
+        self._logins: dict[str, str] = {}
+
+    def handle(self, kind: str, value: str | bytes) -> str:
+        """Return the handle of a value, empty for an empty one."""
+        if not value:
+            return ""
+        raw = value.encode() if isinstance(value, str) else value
+        scope = f"{self._account}\0{kind}\0".encode()
+        digest = blake2b(scope + raw, key=self._key, digest_size=8).hexdigest()
+        return f"{kind}-{digest}"
+
+    def seal(self, kind: str, value: str | bytes) -> Kept:
+        """Return what the journal must keep; name its handle in the same draft."""
+        raw = value.encode() if isinstance(value, str) else value
+        return Kept(self.handle(kind, value), kind, raw)
+
+    def text(self, handle: str) -> str:
+        """Return a durable value as text; empty when the handle is empty or gone."""
+        return self.bytes(handle).decode()
+
+    def bytes(self, handle: str) -> bytes:
+        """Return a durable value; empty when the handle is empty or gone."""
+        return (self._values.value(handle) or b"") if handle else b""
+
+    def hold_login(self, token: str) -> str:
+        """Keep a login in memory for as long as the process lives."""
+        handle = self.handle(LOGIN, token)
+        self._logins[handle] = token
+        return handle
+
+    def login(self, handle: str) -> str:
+        """Return the login of a handle; empty when it was never read here."""
+        return self._logins.get(handle, "")

@@ -1,0 +1,1 @@
+"""Weixin iLink over HTTP: commands become requests, answers become facts."""

@@ -1,0 +1,267 @@
+"""The iLink peer: each command becomes one request, each end of it one draft.
+
+This is the one place where answers and failures become facts; nothing is judged here.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from ssl import SSLContext
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from holdfast.core.commands import Command, NotifyStart, NotifyStop, Poll, Send
+from holdfast.core.events import (
+    NotifyAnswered,
+    NotifyFailed,
+    PollAnswered,
+    PollFailed,
+    SendAnswered,
+    SendFailed,
+)
+from holdfast.io.config import BASE_URL, Account
+from holdfast.io.credentials import Credentials
+from holdfast.io.draft import Draft
+from holdfast.io.http import Channel, Failure, Response
+from holdfast.io.journal_rows import Kept
+from holdfast.io.vault import BODY, CURSOR, Vault
+from holdfast.io.weixin import inbound, wire
+
+OK = 200
+POLLS_MAX = 2
+SENDS_MAX = 4
+SMALL_CALL_MS = 10_000
+TYPING, TYPING_ENDED = 1, 2
+
+
+class Address(Struct, frozen=True):
+    """Where the peer is and how we present ourselves."""
+
+    base_url: str
+    bot_agent: str
+    route_tag: str
+
+
+class Typing(Struct, frozen=True):
+    """What came of a typing call: the peer's code and words, and the ticket if any."""
+
+    status: int
+    code: int
+    errmsg: str = ""
+    ticket: str = ""
+
+
+@asynccontextmanager
+async def open_peer(
+    account: Account, vault: Vault, tls: SSLContext
+) -> AsyncIterator["WeixinPeer"]:
+    """Open an account's connections to its peer, and close them in the end."""
+    base_url = account.base_url or BASE_URL
+    address = Address(base_url, account.bot_agent, account.route_tag)
+    polls = Channel(tls, proxy=account.proxy, connections_max=POLLS_MAX)
+    sends = Channel(tls, proxy=account.proxy, connections_max=SENDS_MAX)
+    try:
+        fixed = account.base_url is not None
+        yield WeixinPeer(address, vault, polls, sends, fixed=fixed)
+    finally:
+        await polls.aclose()
+        await sends.aclose()
+
+
+class WeixinPeer:
+    """One account's conversations with iLink; polls have sockets of their own."""
+
+    def __init__(
+        self,
+        address: Address,
+        vault: Vault,
+        polls: Channel,
+        sends: Channel,
+        *,
+        fixed: bool,
+    ) -> None:
+        self._fixed = fixed
+        self.address = address
+        self._vault = vault
+        self._polls = polls
+        self._sends = sends
+
+    def adopt(self, login: Credentials) -> None:
+        """Go where this login belongs, unless the configuration says where (4)."""
+        if not self._fixed and login.base_url:
+            self.address = replace(self.address, base_url=login.base_url)
+
+    async def perform(self, command: Command) -> Draft:
+        """Carry out a command that asks the peer; return the facts that answer it."""
+        match command:
+            case Poll():
+                return await self._poll(command)
+            case Send():
+                return await self._send(command)
+            case NotifyStart():
+                return await self._notify("start", command)
+            case NotifyStop():
+                return await self._notify("stop", command)
+            case _:
+                text = f"{type(command).__name__} asks nothing of this peer"
+                raise AssertionError(text)
+
+    async def get_typing_ticket(self, login: str, peer: str, context: str) -> Typing:
+        """Ask for the ticket that `send_typing` needs; raise `Failure` without answer.
+
+        Before the peer's first message the answer is -4 (8).
+        """
+        fields = {"ilink_user_id": peer}
+        if context:
+            fields["context_token"] = context
+        return await self._small_call("getconfig", login, fields)
+
+    async def send_typing(
+        self, login: str, peer: str, ticket: str, *, ended: bool = False
+    ) -> Typing:
+        """Show or end the typing sign; repeat it every 5 s to keep it up (8)."""
+        fields = {
+            "ilink_user_id": peer,
+            "typing_ticket": ticket,
+            "status": TYPING_ENDED if ended else TYPING,
+        }
+        return await self._small_call("sendtyping", login, fields)
+
+    async def _poll(self, command: Poll) -> Draft:
+        fields = {"get_updates_buf": self._vault.text(command.cursor)}
+        try:
+            response = await self._post(
+                self._polls,
+                "getupdates",
+                command.credential,
+                fields,
+                command.timeout_ms,
+            )
+        except Failure as failure:
+            event = PollFailed(command.epoch, failure.kind, failure.reason)
+            return Draft((event,))
+        return self._poll_answered(command, response)
+
+    def _poll_answered(self, command: Poll, response: Response) -> Draft:
+        """Record the messages first and the answer after them, in one entry."""
+        opened = wire.open_answer(response.body)
+        if response.status != OK or opened.malformed:
+            return self._unreadable(command, response, opened)
+        cursor = wire.text_of(opened.fields, "get_updates_buf")
+        messages, kept = [], []
+        for raw in wire.list_of(opened.fields, "msgs"):
+            message, values = inbound.receive(raw, self._vault)
+            messages.append(message)
+            kept += values
+        if cursor:
+            kept.append(self._vault.seal(CURSOR, cursor))
+        answered = PollAnswered(
+            epoch=command.epoch,
+            status=response.status,
+            ret=wire.int_of(opened.fields, "ret"),
+            errcode=wire.int_of(opened.fields, "errcode"),
+            errmsg=wire.errmsg_of(opened.fields),
+            cursor=self._vault.handle(CURSOR, cursor),
+            hint_ms=_hint_ms(opened.fields),
+            messages=len(messages),
+        )
+        return Draft((*messages, answered), tuple(kept))
+
+    def _unreadable(
+        self, command: Poll, response: Response, opened: wire.Opened
+    ) -> Draft:
+        """Keep a body that could not be read: it may hold messages (S2)."""
+        kept: tuple[Kept, ...] = ()
+        if response.body and opened.malformed:
+            kept = (self._vault.seal(BODY, response.body),)
+        answered = PollAnswered(
+            epoch=command.epoch,
+            status=response.status,
+            malformed=opened.malformed,
+            body=kept[0].handle if kept else "",
+        )
+        return Draft((answered,), kept)
+
+    async def _send(self, command: Send) -> Draft:
+        text = self._vault.text(command.body)
+        context = self._vault.text(command.context)
+        fields = {
+            "msg": wire.text_message(command.peer, text, command.client_id, context)
+        }
+        place = (command.delivery, command.part)
+        try:
+            response = await self._post(
+                self._sends,
+                "sendmessage",
+                command.credential,
+                fields,
+                command.timeout_ms,
+            )
+        except Failure as failure:
+            left, reason = failure.left, failure.reason
+            return Draft((SendFailed(*place, failure.kind, left, reason),))
+        opened = wire.open_answer(response.body)
+        answered = SendAnswered(
+            *place,
+            status=response.status,
+            ret=wire.int_of(opened.fields, "ret"),
+            errcode=wire.int_of(opened.fields, "errcode"),
+            errmsg=wire.errmsg_of(opened.fields),
+            malformed=opened.malformed,
+            message_id=wire.id_of(opened.fields, "message_id"),
+        )
+        return Draft((answered,))
+
+    async def _notify(self, call: str, command: NotifyStart | NotifyStop) -> Draft:
+        try:
+            response = await self._post(
+                self._sends,
+                f"msg/notify{call}",
+                command.credential,
+                {},
+                command.timeout_ms,
+            )
+        except Failure as failure:
+            return Draft((NotifyFailed(call, failure.kind, failure.reason),))
+        opened = wire.open_answer(response.body)
+        answered = NotifyAnswered(
+            call=call,
+            status=response.status,
+            ret=wire.int_of(opened.fields, "ret"),
+            errcode=wire.int_of(opened.fields, "errcode"),
+            errmsg=wire.errmsg_of(opened.fields),
+        )
+        return Draft((answered,))
+
+    async def _small_call(
+        self, path: str, login: str, fields: Mapping[str, Any]
+    ) -> Typing:
+        response = await self._post(self._sends, path, login, fields, SMALL_CALL_MS)
+        opened = wire.open_answer(response.body)
+        ret = wire.int_of(opened.fields, "ret")
+        return Typing(
+            status=response.status,
+            code=ret or wire.int_of(opened.fields, "errcode") or 0,
+            errmsg=wire.errmsg_of(opened.fields),
+            ticket=wire.text_of(opened.fields, "typing_ticket"),
+        )
+
+    async def _post(
+        self,
+        channel: Channel,
+        path: str,
+        login: str,
+        fields: Mapping[str, Any],
+        timeout_ms: int,
+    ) -> Response:
+        url = f"{self.address.base_url.rstrip('/')}/ilink/bot/{path}"
+        sent = wire.headers(self._vault.login(login), self.address.route_tag)
+        body = wire.encode(fields, self.address.bot_agent)
+        return await channel.post(url, sent, body, timeout_ms)
+
+
+def _hint_ms(fields: wire.Fields) -> int | None:
+    """Return the peer's wish for the next hold; nonsense is no wish (W7)."""
+    hint_ms = wire.int_of(fields, "longpolling_timeout_ms")
+    return hint_ms if hint_ms is not None and hint_ms > 0 else None

@@ -1,0 +1,210 @@
+"""Recording: an account's facts as a file that replays anywhere; see `lines`.
+
+`read_recording` reads the header; `Recording.read` then hands out the facts in chunks,
+in constant memory, and checks on the way that nothing is missing, doubled or changed.
+Whatever is wrong with a file is a `RecordingError` that names the line.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from msgspec import DecodeError
+from msgspec.json import Decoder, decode
+
+from holdfast.replay.blocks import whole_lines
+from holdfast.replay.lines import (
+    FORMAT,
+    NO_STATE,
+    UNKNOWN,
+    End,
+    EndLine,
+    FactLine,
+    Header,
+    RecordingError,
+    Version,
+    disorder,
+)
+from holdfast.replay.platforms import PLATFORMS, Platform
+from holdfast.replay.recorder import LineEncoder, RecordingWriter, new_header
+
+__all__ = [
+    "NO_STATE",
+    "UNKNOWN",
+    "End",
+    "FactLine",
+    "Header",
+    "LineEncoder",
+    "Reader",
+    "Recording",
+    "RecordingError",
+    "RecordingWriter",
+    "new_header",
+    "read_recording",
+]
+
+# Nesting that exhausts the stack is a fault of the file like any other.
+UNREADABLE = (DecodeError, UnicodeDecodeError, RecursionError)
+AGAIN = "export or copy the recording again"
+
+_facts = Decoder(FactLine)
+_end = Decoder(EndLine)
+
+
+class Recording(NamedTuple):
+    """A recording whose header is read; `start` is the state before the first fact."""
+
+    name: str
+    content: bytes | None
+    header: Header
+    platform: Platform
+    start: Any
+
+    def read(self) -> "Reader":
+        """Read the facts, from the first one; may be called again."""
+        return Reader(self.name, self.content)
+
+
+def read_recording(source: str | os.PathLike[str] | bytes) -> Recording:
+    """Read the header of a file (gzip too) or of bytes; raise `RecordingError`."""
+    content = source if isinstance(source, bytes) else None
+    name = "<bytes>" if isinstance(source, bytes) else os.fspath(source)
+    first = next(whole_lines(name, content), b"")
+    if not first:
+        raise RecordingError(name, 0, "is empty", "a recording begins with a header")
+    try:
+        header = _header(name, first.partition(b"\n")[0])
+        platform = PLATFORMS.get(header.platform)
+        if platform is None:
+            known = ", ".join(PLATFORMS)
+            what = f"platform {header.platform!r} is unknown"
+            raise RecordingError(name, 1, what, f"known are: {known}")
+        start = decode(header.start, type=platform.state)
+    except UNREADABLE as error:
+        right = "a recording begins with a header"
+        raise RecordingError(name, 1, f"cannot be read: {error}", right) from error
+    return Recording(name, content, header, platform, start)
+
+
+def _header(name: str, line: bytes) -> Header:
+    """Look at the version first: the other fields depend on it."""
+    str(line, "utf-8")
+    version = decode(line, type=Version).recording
+    if version != FORMAT:
+        what = f"has format {version}, this version reads {FORMAT}"
+        newer = "read it with a newer holdfast" if version > FORMAT else AGAIN
+        raise RecordingError(name, 1, what, newer)
+    return decode(line, type=Header)
+
+
+class Reader:
+    """Iterate it for chunks of fact lines; afterwards `end` is what the end line says.
+
+    `line` is the number of the first line of the newest chunk. A file whose `sha256`
+    differs raises only after its last chunk, so that a player can say more about it.
+    """
+
+    end: End | None = None
+
+    def __init__(self, name: str, content: bytes | None) -> None:
+        self._name = name
+        self._content = content
+        self._sha = sha256()
+        self._seq = 0
+        self._next_line = self.line = 1
+
+    def __iter__(self) -> Iterator[list[FactLine]]:
+        """Yield chunks; raise `RecordingError` at the first line that is wrong."""
+        blocks = whole_lines(self._name, self._content)
+        block = self._skip_header(next(blocks, b""))
+        for following in blocks:
+            if block:
+                yield self._chunk(block)
+            block = following
+        # Only now is it known which line is the last one.
+        cut = block.rfind(b"\n", 0, -1) + 1
+        if cut:
+            yield self._chunk(block[:cut])
+        self.line = self._next_line
+        self._finish(block[cut:])
+
+    def _skip_header(self, block: bytes) -> bytes:
+        cut = block.find(b"\n") + 1 or len(block)
+        self._sha.update(block[:cut])
+        self._next_line += 1
+        return block[cut:]
+
+    def _chunk(self, block: bytes) -> list[FactLine]:
+        lines = block.count(b"\n")
+        self.line = self._next_line
+        self._next_line += lines
+        self._sha.update(block)
+        try:
+            str(block, "utf-8")  # msgspec does not look inside a `Raw`.
+            facts = _facts.decode_lines(block)
+        except UNREADABLE as error:
+            raise self._unreadable(block, str(error)) from error
+        if len(facts) != lines:
+            raise self._unreadable(block, "is not one line per fact")
+        self._check_order(facts)
+        return facts
+
+    def _unreadable(self, block: bytes, otherwise: str) -> RecordingError:
+        """Find the line that is to blame."""
+        for number, line in enumerate(block.split(b"\n")[:-1], self.line):
+            if why := _fault(line):
+                return self._wrong(number, *why)
+        return self._wrong(self.line, otherwise, AGAIN)
+
+    def _check_order(self, facts: Sequence[FactLine]) -> None:
+        if found := disorder(self._seq or facts[0].seq - 1, facts):
+            index, *why = found
+            raise self._wrong(self.line + index, *why)
+        self._seq = facts[-1].seq
+
+    def _finish(self, line: bytes) -> None:
+        """Compare what the end line promises."""
+        if not line.endswith(b"\n"):
+            raise self._wrong(self.line, "is cut: the file ends inside it", AGAIN)
+        try:
+            end = _end.decode(line).end
+        except UNREADABLE as error:
+            if why := _fault(line):
+                raise self._wrong(self.line, *why) from error
+            what = "is the last line, but no end line"
+            raise self._wrong(self.line, what, AGAIN) from error
+        if end.seq != self._seq:
+            what = f"ends at seq {end.seq}, but the last fact is seq {self._seq}"
+            raise self._wrong(self.line, what, AGAIN)
+        self.end = end
+        if end.sha256 != self._sha.hexdigest():
+            what = f"the lines before have sha256 {self._sha.hexdigest()}"
+            raise self._wrong(self.line, what, f"when recorded, it was {end.sha256}")
+
+    def _wrong(self, line: int, what: str, right: str) -> RecordingError:
+        return RecordingError(self._name, line, what, right)
+
+
+def _fault(line: bytes) -> tuple[str, str] | None:
+    """Say what is wrong with a fact line, and what would be right."""
+    if not line.strip():
+        return "is blank", "every line holds one fact"
+    try:
+        str(line, "utf-8")
+        _facts.decode(line)
+    except UNREADABLE as error:
+        if _is_end(line):
+            return "an end line that is not the last line", "nothing follows the end"
+        newer = "unknown field" in str(error) or "Invalid value" in str(error)
+        right = "a newer holdfast may have written it" if newer else AGAIN
+        return f"cannot be read: {error}", right
+    return None
+
+
+def _is_end(line: bytes) -> bool:
+    try:
+        _end.decode(line)
+    except UNREADABLE:
+        return False
+    return True

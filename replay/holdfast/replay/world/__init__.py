@@ -1,0 +1,1 @@
+"""Simulated peers: pure models of the platforms, and servers that put them online."""
