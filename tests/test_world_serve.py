@@ -1,18 +1,15 @@
-"""The Weixin peer on real sockets in virtual time: holding, leaving, broken wires."""
+"""The Weixin peer on real sockets in virtual time: holding, leaving, running it."""
 
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from functools import partial
-from typing import Any
 
-import httpx
 import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
-from weixin_client import URLS, about, headers_for, outbound, polling
+from weixin_client import outbound, polling
+from weixin_online import dial, milliseconds, online, raw_poll
 
+from holdfast.replay.world import weixin
 from holdfast.replay.world.serve import (
     Served,
     clock_from,
@@ -20,72 +17,12 @@ from holdfast.replay.world.serve import (
     serve_weixin,
     wall_clock,
 )
-from holdfast.replay.world.weixin_faults import (
-    Code,
-    Freeze,
-    HttpStatus,
-    Late,
-    Outage,
-    Padding,
-    Wire,
-    decode_script,
-)
+from holdfast.replay.world.weixin_faults import Code, decode_script
 from holdfast.replay.world.weixin_inbound import USER, Copy, Inbound
 from holdfast.replay.world.weixin_settings import Settings
 
 CONTEXT = "context-1"
 HAND_OUT = Settings(consume="hand_out")
-
-
-class Client:
-    """httpx with a Weixin client's manners."""
-
-    def __init__(self, served: Served, http: httpx.AsyncClient) -> None:
-        self._served = served
-        self._http = http
-
-    async def post(self, endpoint: str, body: dict[str, Any]) -> httpx.Response:
-        headers = headers_for(self._served.peer.token)
-        return await self._http.post(URLS[endpoint], json=body, headers=headers)
-
-    async def poll(self, cursor: str = "") -> list[str]:
-        answer = (await self.post("getupdates", polling(cursor))).json()
-        items = [message["item_list"][0] for message in answer["msgs"]]
-        return [item["text_item"]["text"] for item in items]
-
-    async def notify(self) -> httpx.Response:
-        return await self.post("notifystart", about())
-
-
-def milliseconds(clock: MockClock) -> int:
-    return round(clock.current_time() * 1_000)
-
-
-@asynccontextmanager
-async def online(
-    clock: MockClock, settings: Settings | None = None, *, timeout_s: float = 60
-) -> AsyncIterator[tuple[Served, Client]]:
-    async with (
-        serve_weixin(settings, now_ms=partial(milliseconds, clock)) as served,
-        httpx.AsyncClient(
-            base_url=served.url, timeout=timeout_s, trust_env=False
-        ) as http,
-    ):
-        yield served, Client(served, http)
-
-
-async def dial(served: Served) -> trio.SocketStream:
-    host, port = served.url.removeprefix("http://").split(":")
-    return await trio.open_tcp_stream(host, int(port))
-
-
-def raw_poll(served: Served) -> bytes:
-    """Return the bytes of a poll, for clients that are no httpx."""
-    body = msgspec.json.encode(polling())
-    lines = [f"POST {URLS['getupdates']} HTTP/1.1", "Host: weixin"]
-    headers = headers_for(served.peer.token) | {"Content-Length": str(len(body))}
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + body
 
 
 async def test_an_idle_poll_comes_back_after_35_s_of_virtual_time(
@@ -171,24 +108,26 @@ async def test_a_poller_that_hung_up_takes_no_message_with_it(
 async def test_hanging_up_counts_even_in_the_moment_in_which_the_user_writes(
     autojump_clock: MockClock,
 ) -> None:
-    async with online(autojump_clock, HAND_OUT) as (served, client):
-        stream = await dial(served)
+    async with (
+        online(autojump_clock, HAND_OUT) as (served, client),
+        await dial(served) as stream,
+    ):
         await stream.send_all(raw_poll(served))
         await served.until(lambda peer: peer.waiting)
         stream.socket.shutdown(socket.SHUT_RDWR)
         served.say("kept")
         await served.until(lambda peer: not peer.waiting)
         assert await client.poll() == ["kept"]
-        await stream.aclose()
 
 
 async def test_bytes_sent_early_are_no_hanging_up(autojump_clock: MockClock) -> None:
-    async with online(autojump_clock) as (served, _):
-        stream = await dial(served)
+    async with (
+        online(autojump_clock) as (served, _),
+        await dial(served) as stream,
+    ):
         await stream.send_all(raw_poll(served) * 2)
         peer = await served.until(lambda peer: peer.calls == 2 and not peer.waiting)
         assert [entry.at_ms for entry in peer.log] == [0, 35_000]
-        await stream.aclose()
 
 
 @pytest.mark.parametrize("parallel", ["first", "last"])
@@ -232,158 +171,6 @@ async def test_what_tests_do_to_the_peer_reaches_a_held_poll_at_once(
         assert served.peer.armed == ()
 
 
-# Transports.
-
-
-@pytest.mark.parametrize(
-    ("how", "error"),
-    [
-        ("accept_and_close", httpx.RemoteProtocolError),
-        ("reset_before_headers", httpx.ReadError),
-        ("reset_in_body", httpx.ReadError),
-        ("cut_body", httpx.RemoteProtocolError),
-        ("headers_then_stall", httpx.ReadTimeout),
-        ("never_answer", httpx.ReadTimeout),
-        ("refuse", httpx.ReadError),
-    ],
-)
-async def test_a_transport_breaks_as_the_fault_says(
-    autojump_clock: MockClock, how: str, error: type[httpx.HTTPError]
-) -> None:
-    fault = msgspec.convert({"type": "wire", "how": how, "count": 1}, Wire)
-    async with online(autojump_clock) as (served, client):
-        served.arm(fault)
-        with pytest.raises(error):
-            await client.notify()
-        assert served.now_ms() == (60_000 if error is httpx.ReadTimeout else 0)
-        assert served.peer.log[-1].outcome == "broken"
-        served.heal(Outage)
-        await served.until(lambda _: True)
-        await trio.sleep(1)
-        assert (await client.notify()).json() == {"ret": 0}
-
-
-async def test_a_reset_after_the_body_spoils_the_next_request_only(
-    autojump_clock: MockClock,
-) -> None:
-    async with online(autojump_clock) as (served, client):
-        served.arm(Wire(how="reset_after_body", count=1))
-        assert (await client.notify()).json() == {"ret": 0}
-        assert (await client.notify()).json() == {"ret": 0}
-
-
-async def test_a_wrong_length_cuts_the_json(autojump_clock: MockClock) -> None:
-    async with online(autojump_clock) as (served, client):
-        served.arm(Wire(how="wrong_length", count=1))
-        assert (await client.notify()).content == b'{"re'
-
-
-async def test_a_trickle_brings_one_byte_per_second(autojump_clock: MockClock) -> None:
-    async with online(autojump_clock) as (served, client):
-        served.arm(Wire(how="trickle", count=1))
-        assert (await client.notify()).json() == {"ret": 0}
-        assert served.now_ms() == 9_000
-
-
-@pytest.mark.parametrize("how", ["headers_then_stall", "never_answer"])
-async def test_a_stall_can_end(autojump_clock: MockClock, how: str) -> None:
-    fields = {"type": "wire", "how": how, "for_ms": 30_000, "count": 1}
-    async with online(autojump_clock) as (served, client):
-        served.arm(msgspec.convert(fields, Wire))
-        assert (await client.notify()).json() == {"ret": 0}
-        assert served.now_ms() == 30_000
-
-
-async def test_a_client_that_hangs_up_ends_a_trickle(autojump_clock: MockClock) -> None:
-    async with online(autojump_clock) as (served, client):
-        served.arm(Wire(how="trickle", interval_ms=1_000_000))
-        with trio.move_on_after(5):
-            await client.notify()
-        served.heal()
-        assert (await client.notify()).json() == {"ret": 0}
-
-
-async def test_a_lost_reply_is_a_message_shown(autojump_clock: MockClock) -> None:
-    async with online(autojump_clock) as (served, client):
-        served.say()
-        served.arm(Wire(at="sendmessage", how="reset_before_headers", acted=True))
-        with pytest.raises(httpx.ReadError):
-            await client.post("sendmessage", outbound("once"))
-        assert served.peer.shown[USER][0].text == "once"
-
-
-async def test_an_edge_answers_late_and_a_client_may_not_wait_for_it(
-    autojump_clock: MockClock,
-) -> None:
-    async with online(autojump_clock, timeout_s=10) as (served, client):
-        served.arm(HttpStatus(status=524, after_ms=16_000, count=1))
-        with pytest.raises(httpx.ReadTimeout):
-            await client.notify()
-        peer = await served.until(lambda peer: peer.log[-1].outcome == "abandoned")
-        assert peer.log[-1].status == 524
-        served.arm(HttpStatus(status=502, count=1))
-        assert (await client.notify()).status_code == 502
-
-
-async def test_late_and_frozen_answers_come_when_the_fault_says(
-    autojump_clock: MockClock,
-) -> None:
-    async with online(autojump_clock) as (served, client):
-        served.arm(Late(delay_ms=4_000, count=1))
-        await client.notify()
-        assert served.now_ms() == 4_000
-        served.arm(Freeze(to_ms=30_000))
-        await client.notify()
-        assert served.now_ms() == 34_000
-
-
-async def test_a_big_answer_arrives_whole(autojump_clock: MockClock) -> None:
-    async with online(autojump_clock) as (served, client):
-        served.arm(Padding(bytes=8 << 20))
-        assert len((await client.notify()).content) == (8 << 20) + 9
-
-
-async def test_during_an_outage_connections_are_reset_and_then_refused(
-    autojump_clock: MockClock,
-) -> None:
-    async with online(autojump_clock) as (served, client):
-        served.arm(Outage(from_ms=10_000, to_ms=60_000))
-        with pytest.raises(httpx.ReadError):
-            await client.poll()
-        assert served.now_ms() == 10_000
-        with pytest.raises(httpx.ConnectError):
-            await client.notify()
-        await trio.sleep(50)
-        assert (await client.notify()).json() == {"ret": 0}
-        assert not served.peer.waiting
-
-
-async def test_a_refusing_peer_opens_again_by_itself(autojump_clock: MockClock) -> None:
-    async with online(autojump_clock) as (served, client):
-        served.arm(Wire(how="refuse", for_ms=20_000, count=1))
-        with pytest.raises(httpx.ReadError):
-            await client.notify()
-        with pytest.raises(httpx.ConnectError):
-            await client.notify()
-        await trio.sleep(20)
-        assert (await client.notify()).json() == {"ret": 0}
-
-
-@pytest.mark.parametrize("noise", [b"\x16\x03\x01\x00\r\n\r\n", b"GET"])
-async def test_noise_ends_the_connection_and_nothing_else(
-    autojump_clock: MockClock, noise: bytes
-) -> None:
-    async with online(autojump_clock) as (served, client):
-        stream = await dial(served)
-        await stream.send_all(noise)
-        await stream.send_eof()
-        assert await stream.receive_some() == b""
-        assert (await client.notify()).json() == {"ret": 0}
-
-
-# Running it.
-
-
 async def test_a_script_runs_on_the_clock_of_the_server(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:
@@ -406,12 +193,14 @@ async def test_a_script_can_be_loaded_into_a_running_peer(
 async def test_a_peer_can_go_on_where_another_server_stopped(
     autojump_clock: MockClock,
 ) -> None:
-    async with online(autojump_clock) as (served, _):
-        served.say("before the restart")
-        peer = served.peer
+    async with online(autojump_clock) as (served, _), await dial(served) as stream:
+        await stream.send_all(raw_poll(served))
+        peer = await served.until(lambda peer: peer.waiting)
+    peer = weixin.say(peer, 1, Inbound(text="before the restart"))
     script = decode_script('{"says": [{"text": "after it"}]}')
     async with serve_weixin(peer, script=script, now_ms=lambda: 1) as again:
         assert [message.wire["seq"] for message in again.peer.inbound] == [1, 2]
+        assert again.peer.waiting == ()
 
 
 @pytest.mark.parametrize("threshold_s", [0, 0.001])

@@ -1,7 +1,12 @@
 """The healthy model of the Weixin peer: polls, manners, logins, the diary."""
 
+import subprocess
+import sys
+
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from weixin_client import (
     HEADERS,
     URLS,
@@ -16,6 +21,7 @@ from weixin_client import (
 )
 
 from holdfast.replay.world import weixin
+from holdfast.replay.world.weixin_faults import Wire
 from holdfast.replay.world.weixin_inbound import FIRST_ID, USER
 from holdfast.replay.world.weixin_settings import Settings, Strict
 from holdfast.replay.world.weixin_state import Peer
@@ -238,6 +244,35 @@ def test_a_new_bot_id_starts_without_queue_and_context() -> None:
     model.say("new")
     assert fields(model.poll(cursor))["msgs"][0]["to_user_id"] == NEW_BOT
     assert texts(model.poll(cursor)) == ["new"]
+
+
+@given(st.lists(st.sampled_from(["say", "poll", "cut"]), max_size=30))
+def test_in_cursor_mode_a_cut_answer_loses_and_repeats_nothing(
+    steps: list[str],
+) -> None:
+    model = Model(Settings(hold_ms=0, budget=None))
+    cut = Wire(how="cut_body", acted=True, count=1)
+    cursor, got = "", []
+    for step in [*steps, "poll"]:
+        if step == "say":
+            model.say(str(len(model.peer.inbound)))
+            continue
+        if step == "cut":
+            model.arm(cut)
+        reply = model.poll(cursor)
+        if reply.transport is None:
+            cursor = cursor_of(reply)
+            got += texts(reply)
+    assert got == [str(nth) for nth in range(len(model.peer.inbound))]
+
+
+def test_the_model_needs_no_network_library() -> None:
+    blocked = "trio", "httpx", "h11", "holdfast.core", "holdfast.io"
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({blocked}));"
+        "import holdfast.replay.world.weixin"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - our own text
 
 
 def test_the_log_keeps_the_newest_and_counts_all() -> None:

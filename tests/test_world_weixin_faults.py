@@ -244,6 +244,14 @@ GARBAGE = {
 }
 
 
+@pytest.mark.parametrize("kind", ["object", "empty"])
+def test_a_send_can_be_shown_and_answered_by_nothing(kind: str) -> None:
+    fault = {"type": "garbage", "kind": kind, "acted": True}
+    model = struck(msgspec.convert(fault, Garbage))
+    assert model.reply("sendmessage", outbound("x")).body in {b"{}", b""}
+    assert model.shown() == ["x"]
+
+
 @pytest.mark.parametrize("kind", GARBAGE)
 def test_a_body_can_be_anything(kind: str) -> None:
     model = struck(msgspec.convert({"type": "garbage", "kind": kind}, Garbage))

@@ -124,7 +124,8 @@ class MessageReceived(Recorded, frozen=True, tag="message_received"):
 
     `message_id` is the peer's own, exact, or empty. The `by_…` handles are digests of
     (sender, value), one per way of knowing the message again; which of them counts is
-    a reading rule. `origin` is the wire's message type (1 user, 2 bot).
+    a reading rule. `quotes` says whether it quotes another message, `by_content` leaves
+    the quote out. `origin` is the wire's message type (1 user, 2 bot).
     """
 
     peer: PeerId
@@ -139,6 +140,7 @@ class MessageReceived(Recorded, frozen=True, tag="message_received"):
     by_wire_seq: str = ""
     by_items: str = ""
     by_content: str = ""
+    quotes: bool = False
 
 
 class MessageDone(Recorded, frozen=True, tag="message_done"):

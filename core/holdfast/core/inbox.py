@@ -5,8 +5,6 @@ handles a message would be known again (for a day), and how far each consumer is
 messages up to `through`, and those finished early in `ahead`.
 """
 
-from collections.abc import Sequence
-
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -65,18 +63,25 @@ class Inbox(
     consumers: dict[str, Consumer] = {}
 
 
-def receive(
-    inbox: Inbox, seq: int, at_ms: int, handles: Sequence[str], policy: InboxPolicy
-) -> tuple[Inbox, Phase, list[Command]]:
-    """Take a message in, known by any of `handles`; offer it unless it was seen.
+class Traces(Struct, frozen=True, gc=False):
+    """By which handles a message is remembered, and by which it would be a copy."""
 
-    Without any handle nothing can be said, and a message is never dropped on a guess:
+    keep: tuple[str, ...]
+    look: tuple[str, ...]
+
+
+def receive(
+    inbox: Inbox, seq: int, at_ms: int, traces: Traces, policy: InboxPolicy
+) -> tuple[Inbox, Phase, list[Command]]:
+    """Take a message in; offer it unless one of its traces was seen.
+
+    Without any trace nothing can be said, and a message is never dropped on a guess:
     it is offered.
     """
     horizon_ms = at_ms - policy.seen_ms
-    known = any(since_ms(inbox.seen, handle) > horizon_ms for handle in handles)
+    known = any(since_ms(inbox.seen, handle) > horizon_ms for handle in traces.look)
     phase = _next(Phase.RECORDED, Trigger.REPEAT if known else Trigger.ACCEPT)
-    seen = remember(inbox.seen, handles, at_ms, policy.seen_ms, policy.seen_max)
+    seen = remember(inbox.seen, traces.keep, at_ms, policy.seen_ms, policy.seen_max)
     commands: list[Command] = [Offer(seq)] if phase is Phase.OFFERED else []
     return replace(inbox, seen=seen), phase, commands
 

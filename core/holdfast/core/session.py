@@ -129,6 +129,8 @@ def step(
                 due_ms=0,
                 refusals=0 if fresh else session.refusals + first,
                 unanswered=0 if fresh else session.unanswered,
+                # Logins live in memory: a new process has none before it read one.
+                credential="" if trigger is Trigger.START else session.credential,
                 needs_login=session.needs_login and not fresh,
             )
             reload = [ReloadCredentials()] if phase is Phase.EXPIRED else []

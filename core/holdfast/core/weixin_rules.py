@@ -14,6 +14,7 @@ from holdfast.core.events import (
     SendAnswered,
     SendFailed,
 )
+from holdfast.core.inbox import Traces
 from holdfast.core.names import Name
 from holdfast.core.outbox import Outcome, Trigger
 
@@ -121,15 +122,23 @@ def refuses_login(event: SendAnswered | SendFailed, *, with_context: bool) -> bo
     return code(event) == SESSION_TIMEOUT
 
 
-def known_by(event: MessageReceived) -> tuple[str, ...]:
-    """Return the handles by which a message would be known again.
+def known_by(event: MessageReceived) -> Traces:
+    """Return by which handles a message is remembered and known again.
 
-    The first that exists of id, client id, wire seq and item ids (S5), and beside it
-    sender, time and content without quotes, because a copy may come under another id
-    (S4). Never the text alone: people repeat themselves (S6).
+    Its identity is the first that exists of id, client id, wire seq and item ids, else
+    time and content (S5). Beside it, a copy may come under another id, with the quote
+    that the first copy lacks (S4): only such a pair is told by time and content, since
+    people repeat themselves (S6).
     """
-    first = event.by_id or event.by_client or event.by_wire_seq or event.by_items
-    return tuple(handle for handle in (first, event.by_content) if handle)
+    identity = event.by_id or event.by_client or event.by_wire_seq or event.by_items
+    if not event.by_content:
+        handles = (identity,) if identity else ()
+        return Traces(handles, handles)
+    plain, quoting = f"plain-{event.by_content}", f"quoting-{event.by_content}"
+    mine, twin = (quoting, plain) if event.quotes else (plain, quoting)
+    if not identity:
+        return Traces((mine,), (mine, twin))
+    return Traces((identity, mine), (identity, twin))
 
 
 def from_the_bot(event: MessageReceived) -> bool:

@@ -45,7 +45,8 @@ class TrioClock:
 
     def mono_ms(self) -> int:
         """Return the milliseconds since this clock was made."""
-        return int((trio.current_time() - self._origin) * 1000)
+        # Rounded: a sleep of n ms must not end a float's breadth before n ms.
+        return round((trio.current_time() - self._origin) * 1000)
 
 
 class Timeline:

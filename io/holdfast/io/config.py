@@ -170,15 +170,17 @@ def _account(
 
 def _is_weixin(document: Document, path: KeyPath) -> bool:
     here = (*path, "platform")
-    match document.table(path).get("platform"):
-        case "weixin":
+    match document.table(path[:-1])[path[-1]]:
+        case {"platform": "weixin"}:
             return True
-        case None:
-            document.blame(here, 'missing; expected "weixin"')
-        case "qq":
+        case {"platform": "qq"}:
             document.blame(here, 'found "qq", which is not built yet; so far: "weixin"')
-        case other:
+        case {"platform": other}:
             document.blame(here, f'found {shown(other)}; expected "weixin"')
+        case {}:
+            document.blame(here, 'missing; expected "weixin"')
+        case _:
+            document.table(path)  # Notes that it is none.
     return False
 
 

@@ -26,17 +26,17 @@ class ConfigError(Exception):
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+        self.problems = tuple(map(_printable, problems))
+        super().__init__("\n".join(self.problems))
 
 
 def dotted(path: Sequence[str]) -> str:
-    """Write a path of keys as TOML does, on one line whatever the keys hold."""
+    """Write a path of keys as TOML does."""
     return ".".join(key if _BARE_KEY.fullmatch(key) else quoted(key) for key in path)
 
 
 def shown(value: object, *, secret: bool = False) -> str:
-    """Say what was found, briefly and on one line."""
+    """Say what was found, briefly."""
     if secret:
         return HIDDEN
     match value:
@@ -72,14 +72,7 @@ def sort_of(value: object) -> str:
 def quoted(text: str) -> str:
     """Put text in quotes, cut where it is long."""
     cut = text if len(text) <= SHOWN_CHARS_MAX else f"{text[:SHOWN_CHARS_MAX]}…"
-    return '"…"' if looks_secret(text) else f'"{plain(cut)}"'
-
-
-def plain(text: str) -> str:
-    """Return the text on one line, escaped where a terminal could not show it."""
-    if text.isprintable():
-        return text
-    return text.encode("unicode_escape").decode()
+    return '"…"' if looks_secret(text) else f'"{cut}"'
 
 
 def looks_secret(text: str) -> bool:
@@ -104,3 +97,11 @@ def redacted(struct: Struct, *secrets: str) -> str:
         for name, value in fields.items()
     )
     return f"{type(struct).__name__}({', '.join(parts)})"
+
+
+def _printable(text: str) -> str:
+    """Return the text on one line, escaped where a terminal could not show it."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text
+    )

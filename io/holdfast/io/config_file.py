@@ -20,7 +20,10 @@ _TOML_PLACE = re.compile(r" \(at line ([0-9]+), column ([0-9]+)\)\Z")
 
 
 class TomlFile(NamedTuple):
-    """What was read: the file, or None when there is none, its folder and content."""
+    """What was read: the file, its folder and its content.
+
+    Without a file the path is None, and the folder the current one.
+    """
 
     path: Path | None
     folder: Path

@@ -16,7 +16,6 @@ from holdfast.io.config_errors import (
     INTEGER_BITS_MAX,
     ConfigError,
     dotted,
-    plain,
     shown,
     sort_of,
     unknown,
@@ -48,7 +47,7 @@ class Document:
 
     def blame_at(self, where: str, problem: str) -> None:
         """Note what is wrong at a place that is not a key."""
-        self._problems.append(f"{plain(where)}: {problem}")
+        self._problems.append(f"{where}: {problem}")
 
     def raise_if_blamed(self) -> None:
         """Raise all problems as one `ConfigError`; call it before using any value."""

@@ -23,7 +23,8 @@ from holdfast.io.config_values import Token, Url
 
 FILE_BYTES_MAX = 64 * 1024
 
-# {what we call it: what Holdfast and other clients call it in their files}
+# {what we call it: what Holdfast and other clients call it in their files; the first
+# that is there wins}
 _NAMES = {
     "token": ("token", "bot_token"),
     "account_id": ("account_id", "ilink_bot_id"),
@@ -121,7 +122,9 @@ class CredentialSource:
         derived = _bot_id(token)
         account_id = self._account.account_id or fields.get("account_id") or derived
         if derived and account_id != derived:
-            text = f"{self.source}: the token is {derived}'s, account_id {account_id}"
+            text = (
+                f"{self.source}: the token is {derived}'s, account_id is {account_id}"
+            )
             warnings += (text,)
         base_url = self._account.base_url or _base_url(fields.get("base_url"))
         return Credentials(
@@ -173,15 +176,15 @@ def _fields(text: str) -> dict[str, str]:
     try:
         found = msgspec.json.decode(text, type=dict[str, Any])
     except msgspec.DecodeError as error:
-        raise _UnusableError(f"the token file is bad JSON: {error}") from None
+        raise _UnusableError(f"in the token file, {error}") from None
     except RecursionError:
-        raise _UnusableError("the token file is bad JSON: nested too deeply") from None
+        raise _UnusableError("the token file is nested too deeply") from None
     if found.get("platform", PLATFORM) != PLATFORM:
         raise _UnusableError(f"the token file is a login for no {PLATFORM} account")
     return {
         ours: _text_of(found, name)
         for ours, names in _NAMES.items()
-        for name in names
+        for name in reversed(names)
         if found.get(name) is not None
     }
 
@@ -199,7 +202,7 @@ def _token(text: str) -> str:
     try:
         return msgspec.convert(text, Token)
     except msgspec.ValidationError:
-        reason = "the token has spaces, or characters that are not printable ASCII"
+        reason = "the token is not printable ASCII without spaces"
         raise _UnusableError(reason) from None
 
 

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 
 import trio
 from msgspec import Struct
+from msgspec.structs import replace
 
 from holdfast.core.events import SendRequested
-from holdfast.core.outbox import Order, Part, Phase
+from holdfast.core.outbox import Part, Phase
 from holdfast.io.owner import Owner
 from holdfast.io.recovery import decode_event
 
@@ -74,8 +75,8 @@ class Delivery:
         """
         while True:
             news = self._news()
-            order = _order(self._owner, self._number)
-            if order is None or order.parts[0].phase is Phase.PARKED:
+            waiting = _unfinished(self._owner, self._number)
+            if not waiting or waiting[0].phase is Phase.PARKED:
                 # Reports are in the journal after the flush.
                 await self._flush()
                 return self.status()
@@ -95,8 +96,10 @@ def delivery_status(owner: Owner, number: int) -> DeliveryStatus | None:
         parts[part] = PartStatus(
             note.state, note.attempts, note.peer_id or None, note.error or None
         )
-    for part, live in _unfinished(owner, number):
-        parts[part] = PartStatus(live.phase, live.attempts, None, parts[part].error)
+    live = _unfinished(owner, number)
+    for part, unfinished in enumerate(live, len(parts) - len(live)):
+        error = parts[part].error
+        parts[part] = PartStatus(unfinished.phase, unfinished.attempts, None, error)
     states = [Phase(part.state) for part in parts]
     return DeliveryStatus(
         delivery=f"{account}:{number}",
@@ -107,11 +110,14 @@ def delivery_status(owner: Owner, number: int) -> DeliveryStatus | None:
     )
 
 
-def _order(owner: Owner, number: int) -> Order | None:
-    queues = owner.state.outbox.queues.values()
-    return next((o for orders in queues for o in orders if o.id == number), None)
-
-
-def _unfinished(owner: Owner, number: int) -> list[tuple[int, Part]]:
-    order = _order(owner, number)
-    return list(enumerate(order.parts, order.part)) if order else []
+def _unfinished(owner: Owner, number: int) -> list[Part]:
+    """Return what is left of a delivery; behind a parked part all are parked."""
+    for orders in owner.state.outbox.queues.values():
+        parked = orders[0].parts[0].phase is Phase.PARKED
+        for order in orders:
+            if order.id == number:
+                return [
+                    replace(part, phase=Phase.PARKED) if parked else part
+                    for part in order.parts
+                ]
+    return []

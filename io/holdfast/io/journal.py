@@ -10,11 +10,11 @@ write-ahead log beside it. While the service runs, other processes may read it t
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import trio
 
@@ -52,13 +52,13 @@ class Journal(JournalReads):
         """
         return self._attempts.trouble
 
-    async def append(self, entry: Entry) -> None:
+    def append(self, entry: Entry) -> Coroutine[Any, Any, None]:
         """Return once the entry is durable; only then act on it.
 
         A caller that is cancelled stops waiting; the entry is written all the same.
         Raises JournalBrokenError when the journal stopped for good: end the process.
         """
-        await self._writer.append(entry)
+        return self._writer.append(entry)  # One coroutine less on the hot path.
 
     def note(self, entry: Entry) -> None:
         """Hand over what need not be durable yet: it is soon, and in its turn.
@@ -125,6 +125,8 @@ class Journal(JournalReads):
             await self._writer.aclose()
         finally:
             self._reading.close()
+            # The last to close the file empties its log, which readers cannot.
+            self._writer.close_file()
 
 
 @asynccontextmanager

@@ -51,18 +51,19 @@ class InlineWriter:
         await trio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:
-        """Write what is left, then close the file."""
-        if self._closed:
+        """Write what is left; `close_file` comes next."""
+        if self._closed or self._attempts.failure is not None:
             return
-        try:
-            with trio.move_on_after(self._patience.close_s_max, shield=True) as scope:
-                if self._attempts.failure is None:
-                    await self.flush()
-            if scope.cancelled_caught:
-                raise self._attempts.stop(f"closed, but {self._attempts.trouble}")
-        finally:
-            self._closed = True
-            self._attempts.close()
+        with trio.move_on_after(self._patience.close_s_max, shield=True) as scope:
+            await self.flush()
+        self._closed = True
+        if scope.cancelled_caught:
+            raise self._attempts.stop(f"closed, but {self._attempts.trouble}")
+
+    def close_file(self) -> None:
+        """Close the file."""
+        self._closed = True
+        self._attempts.close()
 
     def _check(self) -> None:
         self._attempts.check()

@@ -134,8 +134,8 @@ def _is_still(path: Path) -> bool:
     So it is with a copy on a read-only disk: without a write-ahead log beside it, the
     file is all there is.
     """
-    log = path.with_name(f"{path.name}-wal")
-    return not (log.exists() or os.access(path.parent, os.W_OK))
+    log, folder = path.with_name(f"{path.name}-wal"), path.parent
+    return not (log.exists() or os.access(folder, os.W_OK, effective_ids=True))
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

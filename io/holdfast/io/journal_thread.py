@@ -15,6 +15,8 @@ from holdfast.io.journal_rows import Entry
 from holdfast.io.journal_store import Job
 from holdfast.io.journal_trouble import Attempts, JournalPatience
 
+DYING_S_MAX = 1.0
+
 
 class _Batch:
     """What is committed together, and who waits for it."""
@@ -55,7 +57,9 @@ class ThreadWriter:
             batch.entries.append(entry)
             if not batch.awaited:
                 self._await(batch)
-        await self._settled(batch)
+        await batch.done.wait()
+        if batch.lost:
+            self._attempts.check()
 
     def note(self, entry: Entry) -> None:
         """Hand the entry over and go on."""
@@ -74,41 +78,44 @@ class ThreadWriter:
             batch = self._gathering()
             batch.jobs.append(job)
             self._await(batch)
-        await self._settled(batch)
+        await batch.done.wait()
+        if batch.lost:
+            self._attempts.check()
 
     async def flush(self) -> None:
         """Return once all handed over so far is durable."""
         await self.do(lambda _: None)
 
     async def aclose(self) -> None:
-        """Write what is left, then end the thread and close the file."""
+        """Write what is left, then end the thread; `close_file` comes next."""
         with self._lock:
             self._closing = True
             self._changed.notify()
         with trio.move_on_after(self._patience.close_s_max, shield=True):
             await self._ended.wait()
         self._gave_up.set()
-        with trio.move_on_after(self._patience.busy_s, shield=True):
+        # One try may still wait for a lock; whatever takes longer is a dead disk.
+        with trio.move_on_after(self._patience.busy_s + DYING_S_MAX, shield=True):
             await self._ended.wait()
         if not self._ended.is_set():
             raise self._attempts.stop("closed, but the disk did not answer")
         self._attempts.last_check()
 
+    def close_file(self) -> None:
+        """Close the file, unless the thread is still at it."""
+        if self._ended.is_set():
+            self._attempts.close()
+
     def _gathering(self) -> _Batch:
         """Return the batch that takes entries, under the lock."""
-        self._attempts.check()
         if self._closing:
+            self._attempts.check()
             raise trio.ClosedResourceError
         return self._batch
 
     def _await(self, batch: _Batch) -> None:
         batch.awaited = True
         self._changed.notify()
-
-    async def _settled(self, batch: _Batch) -> None:
-        await batch.done.wait()
-        if batch.lost:
-            self._attempts.check()
 
     # From here on: the writer's thread.
 
@@ -156,10 +163,7 @@ class ThreadWriter:
             if batch is not None:
                 batch.lost = True
                 self._post(batch.done.set)
-        try:
-            self._attempts.close()
-        finally:
-            self._post(self._ended.set)
+        self._post(self._ended.set)
 
     def _post(self, call: Callable[[], object]) -> None:
         with suppress(trio.RunFinishedError):  # Then nobody waits any more.

@@ -104,6 +104,9 @@ class Owner:
         self._timeline = Timeline(seat.clock, recovered.at_ms)
         self._snapshot_seq = recovered.seq
         self._post, self._inbox = trio.open_memory_channel[Letter](INBOX_LETTERS_MAX)
+        # Before anybody else can post: nothing precedes the fact that we took over.
+        started = Started(seat.seed, VERSION, seat.policy)
+        self._post.send_nowait(Letter(Draft((started,))))
         self._timers: dict[str, trio.CancelScope] = {}
         self._poll = trio.CancelScope()
         self._asking = 0
@@ -134,8 +137,6 @@ class Owner:
         Cancellation does not reach it: whoever cancels the service stops it instead,
         so that a poll's answer is not lost on the way to the journal.
         """
-        started = Started(self.seat.seed, VERSION, self.seat.policy)
-        self._post.send_nowait(Letter(Draft((started,))))
         try:
             with self._cancel:
                 async with trio.open_nursery() as nursery:

@@ -40,7 +40,8 @@ class Service:
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
-        self._owners: dict[str, Owner] = {}
+        # The loops themselves, for tools and tests; a host needs none of them.
+        self.owners: dict[str, Owner] = {}
         self._vaults: dict[str, Vault] = {}
         self._watchers: list[Watcher] = []
         self._consumers: dict[str, Messages] = {}
@@ -49,7 +50,7 @@ class Service:
     @property
     def accounts(self) -> tuple[str, ...]:
         """The names of the accounts, in the order of the configuration."""
-        return tuple(self._owners)
+        return tuple(self.owners)
 
     @property
     def trouble(self) -> str | None:
@@ -65,7 +66,7 @@ class Service:
             raise ValueError(f"consumer {consumer!r} already has a stream")
         readers = [
             Reader(owner, self._vaults[name], consumer)
-            for name, owner in self._owners.items()
+            for name, owner in self.owners.items()
         ]
         stream = Messages(
             readers,
@@ -100,9 +101,9 @@ class Service:
     def delivery(self, delivery: str) -> DeliveryStatus | None:
         """Return where a delivery stands, by its id; None when it is not known."""
         account, _, number = delivery.rpartition(":")
-        if account not in self._owners or not number.isdecimal():
+        if account not in self.owners or not number.isdecimal():
             return None
-        return delivery_status(self._owners[account], int(number))
+        return delivery_status(self.owners[account], int(number))
 
     async def retry(self, account: str) -> None:
         """Probe and dial now instead of when the timers say."""
@@ -137,14 +138,14 @@ class Service:
 
     def take(self, owner: Owner, vault: Vault) -> None:
         """Count an account in; whoever opened the service runs its owner."""
-        self._owners[owner.seat.account] = owner
+        self.owners[owner.seat.account] = owner
         self._vaults[owner.seat.account] = vault
 
     def _release(self, consumer: str) -> None:
         self._consumers.pop(consumer, None)
 
     def _owner(self, account: str) -> Owner:
-        if account not in self._owners:
-            known = ", ".join(self._owners) or "none"
+        if account not in self.owners:
+            known = ", ".join(self.owners) or "none"
             raise UnknownAccountError(f"no account {account!r}; configured: {known}")
-        return self._owners[account]
+        return self.owners[account]

@@ -55,9 +55,7 @@ def command_differences(
     start = _common(recorded, produced)
     rest = recorded[start:], produced[start:]
     tail = _common(*(side[::-1] for side in rest))
-    pairs = zip_longest(
-        *(side[: len(side) - tail] for side in rest), fillvalue=NOTHING
-    )
+    pairs = zip_longest(*(side[: len(side) - tail] for side in rest), fillvalue=NOTHING)
     for index, (old, new) in enumerate(pairs, start):
         yield from differences(f"commands[{index}]", old, new)
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 from msgspec import Struct
 
 from holdfast.core.commands import Command
-from holdfast.core.events import Fact
+from holdfast.core.events import Fact, StopRequested
 from holdfast.replay.describe import (
     describe_command,
     describe_event,
@@ -20,6 +20,8 @@ from holdfast.replay.describe import (
 from holdfast.replay.differences import Change, command_differences, differences
 
 CHANGES_MAX = 50
+# Stands for the last fact of a recording that has none.
+NO_FACT = Fact(0, 0, StopRequested())
 
 Kind = Literal["commands", "state", "end", "fault"]
 
@@ -72,8 +74,11 @@ def state_differs(moment: Moment, recorded: Any) -> Divergence:
     return _explained("state", moment, differences("", recorded, moment.after))
 
 
-def end_differs(moment: Moment, recorded: str, produced: str) -> Divergence:
+def end_differs(
+    last: Fact | None, state: Any, recorded: str, produced: str
+) -> Divergence:
     """Explain a final state whose digest differs, without a checkpoint to compare."""
+    moment = Moment(last or NO_FACT, state, state, ())
     return _explained("end", moment, [Change("digest", recorded, produced)])
 
 
@@ -98,7 +103,9 @@ def _explained(
         seq=moment.fact.seq,
         at_ms=moment.fact.at_ms,
         fact=describe_event(moment.fact.event),
-        recorded=produced if recorded is None else tuple(map(describe_command, recorded)),
+        recorded=produced
+        if recorded is None
+        else tuple(map(describe_command, recorded)),
         produced=produced,
         changes=tuple(islice(found, CHANGES_MAX)),
         more=sum(1 for _ in found),

@@ -48,6 +48,10 @@ class RecordingError(Exception):
         return f"{place}: {self.what}; {self.right}"
 
 
+class ChecksumError(RecordingError):
+    """All lines could be read, but they are not those that were recorded."""
+
+
 class Version(Struct, frozen=True):
     """The one field of a header that every version of the format has."""
 
@@ -117,9 +121,11 @@ def disorder(seq: int, facts: Sequence[Fact]) -> tuple[int, str, str] | None:
     seqs = [fact.seq for fact in facts]
     if seqs == list(range(seq + 1, seq + 1 + len(seqs))):
         return None
-    for index, (old, new) in enumerate(pairwise([seq, *seqs])):
-        if new != old + 1:
-            break
+    index, (old, new) = next(
+        (index, pair)
+        for index, pair in enumerate(pairwise([seq, *seqs]))
+        if pair[1] != pair[0] + 1
+    )
     kind = "missing" if new > old else "out of order" if new < old else "repeated"
     what = f"seq {new} follows seq {old}: facts are {kind}"
     return index, what, f"seq {old + 1} belongs here"

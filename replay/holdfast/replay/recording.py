@@ -6,18 +6,19 @@ Whatever is wrong with a file is a `RecordingError` that names the line.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from msgspec import DecodeError
 from msgspec.json import Decoder, decode
 
-from holdfast.replay.blocks import whole_lines
+from holdfast.replay.blocks import line_at, whole_lines
 from holdfast.replay.lines import (
     FORMAT,
     NO_STATE,
     UNKNOWN,
+    ChecksumError,
     End,
     EndLine,
     FactLine,
@@ -32,6 +33,7 @@ from holdfast.replay.recorder import LineEncoder, RecordingWriter, new_header
 __all__ = [
     "NO_STATE",
     "UNKNOWN",
+    "ChecksumError",
     "End",
     "FactLine",
     "Header",
@@ -101,8 +103,8 @@ def _header(name: str, line: bytes) -> Header:
 class Reader:
     """Iterate it for chunks of fact lines; afterwards `end` is what the end line says.
 
-    `line` is the number of the first line of the newest chunk. A file whose `sha256`
-    differs raises only after its last chunk, so that a player can say more about it.
+    Lines that were changed after recording raise `ChecksumError`, but only after the
+    last chunk, so that a player can say more about them.
     """
 
     end: End | None = None
@@ -112,12 +114,15 @@ class Reader:
         self._content = content
         self._sha = sha256()
         self._seq = 0
-        self._next_line = self.line = 1
+        self._begin = self._next = 0  # Byte offsets of this chunk and the next.
 
     def __iter__(self) -> Iterator[list[FactLine]]:
         """Yield chunks; raise `RecordingError` at the first line that is wrong."""
         blocks = whole_lines(self._name, self._content)
-        block = self._skip_header(next(blocks, b""))
+        block = next(blocks, b"")
+        cut = block.find(b"\n") + 1 or len(block)
+        self._pass(block[:cut])
+        block = block[cut:]
         for following in blocks:
             if block:
                 yield self._chunk(block)
@@ -126,70 +131,64 @@ class Reader:
         cut = block.rfind(b"\n", 0, -1) + 1
         if cut:
             yield self._chunk(block[:cut])
-        self.line = self._next_line
+        self._begin = self._next
         self._finish(block[cut:])
 
-    def _skip_header(self, block: bytes) -> bytes:
-        cut = block.find(b"\n") + 1 or len(block)
-        self._sha.update(block[:cut])
-        self._next_line += 1
-        return block[cut:]
+    def _pass(self, block: bytes) -> None:
+        self._sha.update(block)
+        self._begin = self._next
+        self._next += len(block)
 
     def _chunk(self, block: bytes) -> list[FactLine]:
-        lines = block.count(b"\n")
-        self.line = self._next_line
-        self._next_line += lines
-        self._sha.update(block)
+        self._pass(block)
         try:
             str(block, "utf-8")  # msgspec does not look inside a `Raw`.
             facts = _facts.decode_lines(block)
         except UNREADABLE as error:
-            raise self._unreadable(block, str(error)) from error
-        if len(facts) != lines:
-            raise self._unreadable(block, "is not one line per fact")
-        self._check_order(facts)
-        return facts
-
-    def _unreadable(self, block: bytes, otherwise: str) -> RecordingError:
-        """Find the line that is to blame."""
-        for number, line in enumerate(block.split(b"\n")[:-1], self.line):
-            if why := _fault(line):
-                return self._wrong(number, *why)
-        return self._wrong(self.line, otherwise, AGAIN)
-
-    def _check_order(self, facts: Sequence[FactLine]) -> None:
+            raise self._unreadable(block, error) from error
         if found := disorder(self._seq or facts[0].seq - 1, facts):
             index, *why = found
-            raise self._wrong(self.line + index, *why)
+            raise self._wrong(index, *why)
         self._seq = facts[-1].seq
+        return facts
+
+    def _unreadable(self, block: bytes, error: Exception) -> RecordingError:
+        """Find the line that is to blame."""
+        for index, line in enumerate(block.split(b"\n")):
+            if why := _fault(line):
+                return self._wrong(index, *why)
+        return self._wrong(0, f"cannot be read: {error}", AGAIN)
 
     def _finish(self, line: bytes) -> None:
         """Compare what the end line promises."""
         if not line.endswith(b"\n"):
-            raise self._wrong(self.line, "is cut: the file ends inside it", AGAIN)
+            raise self._wrong(0, "is cut: the file ends inside it", AGAIN)
         try:
             end = _end.decode(line).end
         except UNREADABLE as error:
-            if why := _fault(line):
-                raise self._wrong(self.line, *why) from error
-            what = "is the last line, but no end line"
-            raise self._wrong(self.line, what, AGAIN) from error
+            what, right = _fault(line) or ("is the last line, but no end line", AGAIN)
+            raise self._wrong(0, what, right) from error
         if end.seq != self._seq:
             what = f"ends at seq {end.seq}, but the last fact is seq {self._seq}"
-            raise self._wrong(self.line, what, AGAIN)
+            raise self._wrong(0, what, AGAIN)
         self.end = end
         if end.sha256 != self._sha.hexdigest():
             what = f"the lines before have sha256 {self._sha.hexdigest()}"
-            raise self._wrong(self.line, what, f"when recorded, it was {end.sha256}")
+            right = f"when recorded, it was {end.sha256}"
+            raise ChecksumError(self._name, self._line(), what, right)
 
-    def _wrong(self, line: int, what: str, right: str) -> RecordingError:
-        return RecordingError(self._name, line, what, right)
+    def _wrong(self, index: int, what: str, right: str) -> RecordingError:
+        """Name a line by its index in this chunk."""
+        return RecordingError(self._name, self._line() + index, what, right)
+
+    def _line(self) -> int:
+        return line_at(self._name, self._content, self._begin)
 
 
 def _fault(line: bytes) -> tuple[str, str] | None:
     """Say what is wrong with a fact line, and what would be right."""
     if not line.strip():
-        return "is blank", "every line holds one fact"
+        return None
     try:
         str(line, "utf-8")
         _facts.decode(line)

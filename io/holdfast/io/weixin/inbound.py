@@ -58,6 +58,7 @@ def receive(raw: Raw, vault: Vault) -> tuple[MessageReceived, list[Kept]]:
         by_content=known_as("content", f"{sent_ms}\0{_content(items)}")
         if sent_ms
         else "",
+        quotes=any("ref_msg" in item for item in items),
     )
     return event, [body, vault.seal(CONTEXT, context)] if context else [body]
 

@@ -16,7 +16,7 @@ Everything runs in the trio loop of the caller, without threads, so under
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 
 import trio
@@ -47,19 +47,15 @@ async def serve_weixin(
     holds never end: leave it out for the time of day, or give `clock_from(0)`.
     """
     clock = now_ms or wall_clock()
-    if not isinstance(peer, Peer):
-        peer = weixin.new_peer(peer, at_ms=clock(), script=script)
-    elif script is not None:
-        peer = weixin.load(peer, clock(), script)
-    served = Served(peer, clock)
-    door = Door(port)
-    await door.bind()
-    served.url = f"http://{HOST}:{door.port}"
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_keep_time, served)
-        await nursery.start(_keep_door, served, door)
-        yield served
-        nursery.cancel_scope.cancel()
+    served = Served(_started(peer, clock(), script), clock)
+    with closing(Door(port)) as door:
+        await door.bind()
+        served.url = f"http://{HOST}:{door.port}"
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_keep_time, served)
+            await nursery.start(_keep_door, served, door)
+            yield served
+            nursery.cancel_scope.cancel()
 
 
 async def serve_forever(
@@ -73,6 +69,15 @@ async def serve_forever(
     async with serve_weixin(settings, port=port, script=script) as served:
         task_status.started(served)
         await trio.sleep_forever()
+
+
+def _started(peer: Peer | Settings | None, at_ms: int, script: Script | None) -> Peer:
+    """Return the peer to begin with; polls of an earlier server are no more."""
+    if not isinstance(peer, Peer):
+        return weixin.new_peer(peer, at_ms=at_ms, script=script)
+    for poll in peer.waiting:
+        peer = weixin.abandon(peer, at_ms, poll.call.number)
+    return weixin.load(peer, at_ms, script or Script())
 
 
 async def _keep_time(served: Served) -> None:

@@ -26,6 +26,11 @@ class Door:
         await self._socket.bind((HOST, self.port))
         self.port = self._socket.getsockname()[1]
 
+    def close(self) -> None:
+        """Give the port back; may be called again."""
+        if self._socket is not None:
+            self._socket.close()
+
     async def admit(
         self,
         handler: Callable[[trio.SocketStream], Awaitable[object]],

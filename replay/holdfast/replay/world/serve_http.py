@@ -20,8 +20,9 @@ Ts = TypeVarTuple("Ts")
 RECEIVE_BYTES = 65_536
 REQUEST_BYTES_MAX = 1 << 24
 
-# Linger on, for no time: closing the socket sends RST instead of FIN.
 RESETS = {"refuse", "reset_before_headers", "reset_in_body", "reset_after_body"}
+
+# Linger on, for no time: closing the socket sends RST instead of FIN.
 RESET = struct.pack("ii", 1, 0)
 
 
@@ -47,8 +48,7 @@ class Line:
         """Send the answer, or what its transport makes of it."""
         transport = reply.transport
         if transport is None:
-            await self._write_head(reply)
-            await self._write_body(reply)
+            await self._send(self._head(reply) + self._body(reply))
         else:
             await self._break(reply, transport)
 
@@ -117,46 +117,47 @@ class Line:
             case "accept_and_close" | "refuse" | "reset_before_headers":
                 pass
             case "reset_in_body" | "cut_body":
-                await self._write_head(reply)
-                await self._stream.send_all(half)
+                await self._send(self._head(reply) + half)
             case "reset_after_body":
-                await self._write_head(reply)
-                await self._stream.send_all(reply.body)
+                await self._send(self._head(reply) + reply.body)
             case "wrong_length":
-                await self._write_head(reply, length=len(half))
-                await self._stream.send_all(reply.body)
+                await self._send(self._head(reply, length=len(half)) + reply.body)
             case "never_answer" | "headers_then_stall" | "trickle":
                 await self._crawl(reply, transport)
 
     async def _crawl(self, reply: Reply, transport: Transport) -> None:
         """Carry out a transport that makes the client wait."""
         stall_s = math.inf if transport.for_ms is None else transport.for_ms / 1_000
-        if transport.how != "never_answer":
-            await self._write_head(reply)
         if transport.how == "trickle":
+            await self._send(self._head(reply))
             await self._trickle(reply.body, transport.interval_ms / 1_000)
             return
+        if transport.how == "headers_then_stall":
+            await self._send(self._head(reply))
         if not await self.attend(trio.sleep, stall_s):
             return
         if transport.how == "never_answer":
-            await self._write_head(reply)
-        await self._write_body(reply)
+            await self._send(self._head(reply))
+        await self._send(self._body(reply))
 
     async def _trickle(self, body: bytes, interval_s: float) -> None:
         for at in range(len(body)):
             if not await self.attend(trio.sleep, interval_s):
                 return
-            await self._stream.send_all(body[at : at + 1])
+            await self._send(body[at : at + 1])
 
-    async def _write_head(self, reply: Reply, *, length: int | None = None) -> None:
+    def _head(self, reply: Reply, *, length: int | None = None) -> bytes:
         size = len(reply.body) if length is None else length
         headers = [*reply.headers, ("Content-Length", str(size))]
         head = h11.Response(status_code=reply.status, headers=headers)
-        await self._stream.send_all(self._http.send(head) or b"")
+        return self._http.send(head) or b""
 
-    async def _write_body(self, reply: Reply) -> None:
-        await self._stream.send_all(self._http.send(h11.Data(data=reply.body)) or b"")
-        await self._stream.send_all(self._http.send(h11.EndOfMessage()) or b"")
+    def _body(self, reply: Reply) -> bytes:
+        body = self._http.send(h11.Data(data=reply.body)) or b""
+        return body + (self._http.send(h11.EndOfMessage()) or b"")
+
+    async def _send(self, data: bytes) -> None:
+        await self._stream.send_all(data)
 
 
 def _request(head: h11.Request, body: bytes) -> Request:

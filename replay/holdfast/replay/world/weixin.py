@@ -36,7 +36,7 @@ from holdfast.replay.world.weixin_faults import Outage
 from holdfast.replay.world.weixin_polls import begin_poll, leave, settle_poll
 from holdfast.replay.world.weixin_sends import send
 from holdfast.replay.world.weixin_spoil import spoil, supplant
-from holdfast.replay.world.weixin_state import Logged, Peer, note
+from holdfast.replay.world.weixin_state import Logged, Peer, entry_of, note
 from holdfast.replay.world.weixin_strict import breaches, turn_away
 from holdfast.replay.world.weixin_strike import (
     is_listening,
@@ -121,7 +121,6 @@ def resume(peer: Peer, at_ms: int, held: Held) -> tuple[Peer, Reply | Held]:
     peer = tick(peer, at_ms)
     waiting = [poll for poll in peer.waiting if poll.call.number == held.number]
     if not waiting:
-        peer = note(peer, held.number, outcome="cut", answered_ms=at_ms)
         return peer, Reply(transport=Transport("reset_before_headers"))
     poll = waiting[0]
     peer, outcome = settle_poll(peer, at_ms, poll)
@@ -130,7 +129,9 @@ def resume(peer: Peer, at_ms: int, held: Held) -> tuple[Peer, Reply | Held]:
 
 def abandon(peer: Peer, at_ms: int, number: int) -> Peer:
     """Take note that the client of this call left before the answer was written."""
-    peer = note(peer, number, outcome="abandoned", answered_ms=at_ms)
+    entry = entry_of(peer, number)
+    if entry is not None and entry.outcome != "cut":
+        peer = note(peer, number, outcome="abandoned", answered_ms=at_ms)
     return leave(peer, number)
 
 

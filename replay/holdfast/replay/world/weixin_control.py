@@ -23,6 +23,7 @@ from holdfast.replay.world.weixin_state import (
     Peer,
     chat_of,
     make_fresh,
+    note,
     with_chat,
 )
 from holdfast.replay.world.weixin_strike import edges_ms
@@ -183,6 +184,8 @@ def _begin_outages(peer: Peer, at_ms: int) -> Peer:
     counted = tuple(
         replace(armed, struck=1) if armed in begun else armed for armed in peer.armed
     )
+    for poll in peer.waiting:
+        peer = note(peer, poll.call.number, outcome="cut", answered_ms=at_ms)
     peer = replace(peer, armed=counted, waiting=())
     return _forget(peer) if lost else peer
 

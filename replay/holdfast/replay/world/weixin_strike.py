@@ -1,7 +1,7 @@
 """Which armed faults strike a call, and when the next one wants attention.
 
-Faults strike at one of three moments: at arrival they replace the answer, inside they
-bend what the peer does, and at the answer they spoil what it says.
+At arrival a fault takes the place of the answer; in a poll or a send it bends what the
+peer does; at the answer it spoils what the peer says. Some need no call, only a clock.
 """
 
 from collections.abc import Callable, Iterable
@@ -110,7 +110,10 @@ def _strike(
     *,
     first: bool = False,
 ) -> tuple[Peer, tuple[Armed, ...]]:
-    """Count the call at every fault it concerns; return those whose turn it is."""
+    """Count the call at every fault it concerns; return those whose turn it is.
+
+    With `first`, faults after the one that strikes do not get to see the call.
+    """
     struck: list[Armed] = []
     counted: list[Armed] = []
     for armed in peer.armed:

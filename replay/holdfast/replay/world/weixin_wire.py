@@ -25,16 +25,16 @@ Endpoint: TypeAlias = Literal[
 Json: TypeAlias = dict[str, Any]
 
 How: TypeAlias = Literal[
-    "refuse",
-    "accept_and_close",
+    "refuse",  # Reset, and from then on nothing listens.
+    "accept_and_close",  # An ordinary end of the connection in place of an answer.
     "reset_before_headers",
-    "reset_in_body",
-    "reset_after_body",
+    "reset_in_body",  # After half of it.
+    "reset_after_body",  # The answer is whole, the connection is not kept.
     "headers_then_stall",
-    "trickle",
-    "cut_body",
-    "wrong_length",
-    "never_answer",
+    "trickle",  # The body byte by byte.
+    "cut_body",  # Half of it, then an ordinary end.
+    "wrong_length",  # Content-Length names half of the body.
+    "never_answer",  # The request is read, and that is all: half-open.
 ]
 
 # The paths of section 3, calls E3 to E6 and E8.
