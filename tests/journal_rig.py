@@ -73,6 +73,17 @@ class Gate:
         await trio.to_thread.run_sync(self._reached.wait)
 
 
+class Faults:
+    """Raises, before each COMMIT, whatever is planned next."""
+
+    def __init__(self) -> None:
+        self.planned: list[Exception] = []
+
+    def __call__(self) -> None:
+        if self.planned:
+            raise self.planned.pop(0)
+
+
 def failure(code: int) -> sqlite3.OperationalError:
     """Return the error that SQLite would raise for this result code."""
     error = sqlite3.OperationalError("disk I/O error")

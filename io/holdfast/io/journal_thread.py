@@ -99,6 +99,7 @@ class ThreadWriter:
             await self._ended.wait()
         if not self._ended.is_set():
             raise self._attempts.stop("closed, but the disk did not answer")
+        self._thread.join()  # It has nothing left to do but to end.
         self._attempts.last_check()
 
     def close_file(self) -> None:

@@ -48,25 +48,57 @@ class Recovered(Struct, frozen=True):
     redo: Entry
 
 
+class Standing(Struct, frozen=True):
+    """A state, and the policy in force, after the fact `seq`; 0 is before the first."""
+
+    state: Weixin
+    policy: Policy
+    seq: int
+
+
 def recover(journal: JournalReads, account: str, policy: Policy) -> Recovered:
     """Fold an account's journal; `policy` is used where the journal names none."""
-    start, seq = _start(journal, account, policy)
-    state, policy, at_ms = start.state, start.policy, 0
+    start = _start(journal, account, policy, None)
+    state, policy, seq = start.state, start.policy, start.seq
     noted: list[tuple[int, bytes]] = []
     acts: list[Command] = []
     for row in read_facts(journal, account, seq):
-        event = decode_event(row.event)
-        if isinstance(event, Started) and event.policy is not None:
-            policy = event.policy
-        fact = Fact(row.seq, row.at_ms, event)
+        fact = Fact(row.seq, row.at_ms, decode_event(row.event))
+        policy = policy_from(fact, policy)
         state, commands = weixin.step(state, fact, policy)
         if row.commands is None:
             noted.append((row.seq, msgspec.json.encode(commands)))
         acts += commands
-        seq, at_ms = row.seq, row.at_ms
-    redo = beside(account, acts, noted)
+        seq = row.seq
     last = journal.last(account)
-    return Recovered(state, policy, seq, last.at_ms if last else at_ms, redo)
+    at_ms = last.at_ms if last else 0
+    return Recovered(state, policy, seq, at_ms, beside(account, acts, noted))
+
+
+def folded_until(
+    journal: JournalReads, account: str, seq: int | None, policy: Policy
+) -> Standing:
+    """Return where an account stood after a fact; None: as early as can be folded."""
+    if seq is None:
+        first = journal.first_seq(account) or 1
+        return _start(journal, account, policy, first - 1)
+    start = _start(journal, account, policy, seq)
+    state, policy = start.state, start.policy
+    for row in read_facts(journal, account, start.seq):
+        if row.seq > seq:
+            break
+        fact = Fact(row.seq, row.at_ms, decode_event(row.event))
+        policy = policy_from(fact, policy)
+        state, _ = weixin.step(state, fact, policy)
+    return Standing(state, policy, seq)
+
+
+def policy_from(fact: Fact, policy: Policy) -> Policy:
+    """Return the policy in force from this fact on: a start may bring another."""
+    event = fact.event
+    if isinstance(event, Started) and event.policy is not None:
+        return event.policy
+    return policy
 
 
 def beside(
@@ -105,24 +137,25 @@ def read_facts(journal: JournalReads, account: str, after: int) -> Iterator[Row]
 
 
 def _start(
-    journal: JournalReads, account: str, policy: Policy
-) -> tuple[Checkpoint, int]:
+    journal: JournalReads, account: str, policy: Policy, at_most: int | None
+) -> Standing:
     """Return the newest snapshot that this release can read, else the beginning."""
-    at_most: int | None = None
     why = ""
     while snapshot := journal.snapshot(account, at_most):
         try:
-            return msgspec.json.decode(snapshot.state, type=Checkpoint), snapshot.seq
+            kept = msgspec.json.decode(snapshot.state, type=Checkpoint)
         except msgspec.DecodeError as error:
             why = f"; the snapshot at {snapshot.seq} cannot be read: {error}"
             at_most = snapshot.seq - 1
+        else:
+            return Standing(kept.state, kept.policy, snapshot.seq)
     first = journal.first_seq(account)
     if first not in (None, 1):
         raise RecoveryError(
             f"account {account}: the journal begins at fact {first} without a snapshot"
             f" before it{why}"
         )
-    return Checkpoint(policy, Weixin()), 0
+    return Standing(Weixin(), policy, 0)
 
 
 def _part_note(report: Report) -> PartNote:

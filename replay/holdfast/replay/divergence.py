@@ -69,9 +69,10 @@ def commands_differ(moment: Moment, recorded: Sequence[Command]) -> Divergence:
     return _explained("commands", moment, changes, recorded)
 
 
-def state_differs(moment: Moment, recorded: Any) -> Divergence:
-    """Explain a checkpoint that differs; up to it, all commands were the same."""
-    return _explained("state", moment, differences("", recorded, moment.after))
+def state_differs(moment: Moment, recorded: Any) -> Divergence | None:
+    """Explain a checkpoint that differs; `None` when only its form does."""
+    found = [*differences("", recorded, moment.after)]
+    return _explained("state", moment, found) if found else None
 
 
 def end_differs(

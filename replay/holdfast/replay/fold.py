@@ -5,12 +5,13 @@ encoded in one call and compared as bytes; only where these differ is the chunk 
 again, fact by fact, to find the place, or to find that only the form differs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Raw, Struct
 from msgspec.json import Decoder, Encoder, decode
 
 from holdfast.core.commands import Command
+from holdfast.core.events import Event, Started
 from holdfast.core.policy import Policy
 from holdfast.replay.digests import encode_state, state_digest
 from holdfast.replay.divergence import (
@@ -36,13 +37,13 @@ FAULTS = (
     ValueError,
 )
 
-Tell = Callable[[list[Command]], None]
-Mark = Callable[[tuple[Raw, State]], None]
+Commands = list[Command]
+Checkpoint = tuple[Raw, State]
 
 UNKNOWN_BYTES = bytes(UNKNOWN)
 
 _encode = Encoder().encode
-_commands = Decoder(list[Command])
+_commands = Decoder(Commands)
 
 
 class Broken(Struct, frozen=True):
@@ -53,6 +54,21 @@ class Broken(Struct, frozen=True):
     promises: tuple[str, ...]
 
 
+class Rules(Struct, frozen=True):
+    """By what is folded: with `fixed`, `policy` holds whatever the facts carry."""
+
+    platform: Platform
+    policy: Policy
+    fixed: bool = False
+    invariants: bool = True
+
+    def policy_from(self, event: Event, policy: Policy) -> Policy:
+        """Return the policy in force from this fact on."""
+        if self.fixed or not isinstance(event, Started):
+            return policy
+        return event.policy or policy
+
+
 class Fold:
     """Takes chunks of facts; `state` is where it stands, after `facts` facts.
 
@@ -60,23 +76,21 @@ class Fold:
     recorded, `broken` lists the first steps that broke a promise.
     """
 
-    def __init__(
-        self, platform: Platform, state: State, policy: Policy, *, invariants: bool
-    ) -> None:
+    def __init__(self, rules: Rules, state: State) -> None:
         self.state = state
         self.facts = self.unknown = self.seq = 0
         self.divergence: Divergence | None = None
         self.broken: list[Broken] = []
-        self._platform = platform
-        self._policy = policy
-        self._invariants = invariants
+        self._rules = rules
+        self._step = rules.platform.step
+        self._policy = rules.policy
 
     def take(self, lines: Sequence[FactLine]) -> None:
         """Fold a chunk; raise `DecodeError` where recorded commands are unreadable.
 
         The fact to blame is then number `facts`, counted from 0.
         """
-        kept = len(self.broken)
+        kept, policy = len(self.broken), self._policy
         state = self._at_once(lines)
         if state is not None:
             self.state = state
@@ -84,6 +98,7 @@ class Fold:
             self.seq = lines[-1].seq
             return
         del self.broken[kept:]
+        self._policy = policy
         for line in lines:
             self._take_one(line)
             if self.divergence is not None:
@@ -92,16 +107,25 @@ class Fold:
     def finish(self, end: End, last: FactLine | None) -> None:
         """Compare the final state with the digest of the end line."""
         produced = state_digest(self.state)
-        if produced != end.state:
+        if produced != end.state and self._checkpoint_digest(last) != end.state:
             self.divergence = end_differs(last, self.state, end.state, produced)
+
+    def _checkpoint_digest(self, last: FactLine | None) -> str:
+        """Return the digest of a last checkpoint, which is known to be equal.
+
+        Equal states may be written in two forms, with and without a default.
+        """
+        if last is None or last.state is NO_STATE:
+            return ""
+        return state_digest(decode(last.state, type=self._rules.platform.state))
 
     def _at_once(self, lines: Sequence[FactLine]) -> State | None:
         """Return the state after all facts, or None where a closer look is needed."""
-        run = self._watched if self._invariants else self._plain
-        produced: list[list[Command]] = []
-        checkpoints: list[tuple[Raw, State]] = []
+        produced: list[Commands] = []
+        checkpoints: list[Checkpoint] = []
+        run = self._watched if self._rules.invariants else self._plain
         try:
-            state = run(lines, produced.append, checkpoints.append)
+            state = run(lines, produced, checkpoints)
             encoded = _encode(produced)
         except FAULTS:
             return None
@@ -111,25 +135,39 @@ class Fold:
         )
         return state if same else None
 
-    def _plain(self, lines: Sequence[FactLine], tell: Tell, mark: Mark) -> State:
-        step, policy, state = self._platform.step, self._policy, self.state
+    def _plain(
+        self,
+        lines: Sequence[FactLine],
+        produced: list[Commands],
+        marked: list[Checkpoint],
+    ) -> State:
+        state, policy = self.state, self._policy
+        step, tell = self._step, produced.append
         for line in lines:
+            if type(line.event) is Started:
+                policy = self._rules.policy_from(line.event, policy)
             state, commands = step(state, line, policy)
             tell(commands)
             if line.state is not NO_STATE:
-                mark((line.state, state))
+                marked.append((line.state, state))
+        self._policy = policy
         return state
 
-    def _watched(self, lines: Sequence[FactLine], tell: Tell, mark: Mark) -> State:
+    def _watched(
+        self,
+        lines: Sequence[FactLine],
+        produced: list[Commands],
+        marked: list[Checkpoint],
+    ) -> State:
         """Do as `_plain` does, and hold every step against the invariants."""
-        step, policy, state = self._platform.step, self._policy, self.state
-        broken = self._platform.broken
+        state, broken = self.state, self._rules.platform.broken
         for line in lines:
             before = state
-            state, commands = step(before, line, policy)
-            tell(commands)
+            policy = self._policy = self._rules.policy_from(line.event, self._policy)
+            state, commands = self._step(before, line, policy)
+            produced.append(commands)
             if line.state is not NO_STATE:
-                mark((line.state, state))
+                marked.append((line.state, state))
             if promises := broken(before, line, state, commands, policy):
                 self._note(line, promises)
         return state
@@ -141,16 +179,15 @@ class Fold:
     def _take_one(self, line: FactLine) -> None:
         """Fold one fact and say what differs, by values instead of bytes."""
         before = self.state
+        commands: list[Commands] = []
+        run = self._watched if self._rules.invariants else self._plain
         try:
-            after, commands = self._platform.step(before, line, self._policy)
-            if self._invariants:
-                judge = self._platform.broken
-                if promises := judge(before, line, after, commands, self._policy):
-                    self._note(line, promises)
+            after = run([line], commands, [])
         except FAULTS as error:
             self.divergence = reducer_failed(line, before, error)
             return
-        self.divergence = self._compare(line, Moment(line, before, after, commands))
+        moment = Moment(line, before, after, commands[0])
+        self.divergence = self._compare(line, moment)
         self.state, self.seq = after, line.seq
         self.facts += 1
 
@@ -163,7 +200,5 @@ class Fold:
                 return commands_differ(moment, recorded)
         if line.state is NO_STATE:
             return None
-        checkpoint = decode(line.state, type=self._platform.state)
-        if encode_state(checkpoint) == encode_state(moment.after):
-            return None
+        checkpoint = decode(line.state, type=self._rules.platform.state)
         return state_differs(moment, checkpoint)

@@ -16,7 +16,7 @@ from msgspec import DecodeError, Struct
 from holdfast.core.policy import Policy
 from holdfast.replay.damage import placed
 from holdfast.replay.divergence import Divergence
-from holdfast.replay.fold import Broken, Fold
+from holdfast.replay.fold import Broken, Fold, Rules
 from holdfast.replay.lines import FactLine, disorder
 from holdfast.replay.platforms import Platform, State
 from holdfast.replay.recording import (
@@ -71,18 +71,19 @@ def play(
     *,
     invariants: bool = True,
 ) -> Result:
-    """Verify a recording, under its own policy or another.
+    """Verify a recording, under its own policies or under another for all of it.
 
     Raise `RecordingError` when not even the header can be read. Without `invariants`
     only commands and states are compared.
     """
     recording = source if isinstance(source, Recording) else read_recording(source)
-    fold = Fold(
+    rules = Rules(
         recording.platform,
-        recording.start,
         policy or recording.header.policy,
+        fixed=policy is not None,
         invariants=invariants,
     )
+    fold = Fold(rules, recording.start)
     damage: RecordingError | None = None
     try:
         _fold_all(fold, recording.read())
@@ -119,10 +120,11 @@ def play_facts(
 ) -> Result:
     """Verify the facts of a journal, folded from the state `start`.
 
+    `policy` holds until a `Started` brings another.
     A fact whose `commands` are `UNKNOWN` was cut off by a crash: it is folded, and
     nothing is compared.
     """
-    fold = Fold(platform, start, policy, invariants=invariants)
+    fold = Fold(Rules(platform, policy, invariants=invariants), start)
     damage = None
     rest = iter(facts)
     try:

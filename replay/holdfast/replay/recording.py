@@ -124,13 +124,13 @@ class Reader:
         self._pass(block[:cut])
         block = block[cut:]
         for following in blocks:
-            if block:
-                yield self._chunk(block)
+            if facts := self._chunk(block):
+                yield facts
             block = following
         # Only now is it known which line is the last one.
         cut = block.rfind(b"\n", 0, -1) + 1
-        if cut:
-            yield self._chunk(block[:cut])
+        if facts := self._chunk(block[:cut]):
+            yield facts
         self._begin = self._next
         self._finish(block[cut:])
 
@@ -146,10 +146,11 @@ class Reader:
             facts = _facts.decode_lines(block)
         except UNREADABLE as error:
             raise self._unreadable(block, error) from error
-        if found := disorder(self._seq or facts[0].seq - 1, facts):
-            index, *why = found
-            raise self._wrong(index, *why)
-        self._seq = facts[-1].seq
+        if facts:
+            if found := disorder(self._seq or facts[0].seq - 1, facts):
+                index, *why = found
+                raise self._wrong(index, *why)
+            self._seq = facts[-1].seq
         return facts
 
     def _unreadable(self, block: bytes, error: Exception) -> RecordingError:

@@ -62,8 +62,7 @@ async def open_peer(
     polls = Channel(tls, proxy=account.proxy, connections_max=POLLS_MAX)
     sends = Channel(tls, proxy=account.proxy, connections_max=SENDS_MAX)
     try:
-        fixed = account.base_url is not None
-        yield WeixinPeer(address, vault, polls, sends, fixed=fixed)
+        yield WeixinPeer(address, vault, polls, sends)
     finally:
         await polls.aclose()
         await sends.aclose()
@@ -73,24 +72,16 @@ class WeixinPeer:
     """One account's conversations with iLink; polls have sockets of their own."""
 
     def __init__(
-        self,
-        address: Address,
-        vault: Vault,
-        polls: Channel,
-        sends: Channel,
-        *,
-        fixed: bool,
+        self, address: Address, vault: Vault, polls: Channel, sends: Channel
     ) -> None:
-        self._fixed = fixed
         self.address = address
         self._vault = vault
         self._polls = polls
         self._sends = sends
 
     def adopt(self, login: Credentials) -> None:
-        """Go where this login belongs, unless the configuration says where (4)."""
-        if not self._fixed and login.base_url:
-            self.address = replace(self.address, base_url=login.base_url)
+        """Go where this login belongs (4); the configuration was heard already."""
+        self.address = replace(self.address, base_url=login.base_url)
 
     async def perform(self, command: Command) -> Draft:
         """Carry out a command that asks the peer; return the facts that answer it."""

@@ -126,6 +126,12 @@ class Stage:
         """Wait until the peer holds a poll of ours."""
         await self.peer.until(lambda peer: peer.waiting)
 
+    async def until_struck(self, number: int) -> None:
+        """Wait until a fault strikes one of the calls after the first `number`."""
+        await self.peer.until(
+            lambda peer: any(call.faults for call in peer.log[number:])
+        )
+
     async def next_message(self) -> Message:
         """Return the next message that the bot is offered."""
         assert self._messages is not None, "the service is not open"
@@ -150,7 +156,7 @@ class Stage:
         return await self.service.send(ACCOUNT, to, text, key=key)
 
     async def until(self, holds: Callable[[Weixin], object]) -> Weixin:
-        """Wait until something holds for the account's state, looking after each fact."""
+        """Wait until something holds for the account's state; look after each fact."""
         while True:
             changed = self.changed
             if holds(self.state):

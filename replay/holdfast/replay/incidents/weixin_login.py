@@ -68,12 +68,13 @@ async def sends_go_out_while_the_login_is_doubted(stage: Stage) -> None:
     stage.peer.arm(_minus_14())
     stage.peer.arm(Code(at="notifystart", errcode=-14, errmsg="session timeout"))
     await stage.until(lambda state: state.session.phase != "active")
-    for number in range(3):
-        text = f"progress {number}"
+    texts = [f"progress {number}" for number in range(3)]
+    for text in texts:
         status = await (await stage.send(text)).settled()
         stage.expect(status and status.state == "accepted", f"{text!r} goes out")
         stage.expect(stage.state.session.phase != "active", "and changes no phase")
-    stage.expect(len(stage.shown()) == 3, "the user sees all three")
+    seen = [shown.text for shown in stage.shown()]
+    stage.expect(seen == texts, "the user sees all three")
     stage.peer.heal()
     await stage.until_polling()
     stage.tell("three sends went out during the recovery; now the poll is back")

@@ -1,5 +1,7 @@
 """What went wrong when a bot sent: dead tokens, throttles, bursts, lost answers."""
 
+from itertools import pairwise
+
 from holdfast.core.commands import Report, Send
 from holdfast.core.outbox import Phase
 from holdfast.replay.incidents.stage import Stage
@@ -97,7 +99,7 @@ async def burst_is_paced(stage: Stage) -> None:
 
 
 async def accepted_but_never_shown(stage: Stage) -> None:
-    """The peer answers ret 0 without a message id: accepted, and perhaps never shown."""
+    """The peer answers ret 0 without a message id: accepted, perhaps never shown."""
     await stage.hear("hello?")
     stage.peer.arm(Fields(at="sendmessage", drop=("message_id",), count=1))
     delivery = await stage.send("this may never be seen")
@@ -118,8 +120,8 @@ async def answer_to_a_send_is_lost(stage: Stage) -> None:
     stage.expect(
         status and status.state == Phase.ACCEPTED, "the second try is accepted"
     )
-    ids = {call.body["msg"]["client_id"] for call in stage.sends}
-    stage.expect(len(stage.sends) == 2 and len(ids) == 1, "both tries bear one id")
+    first, second = (call.body["msg"]["client_id"] for call in stage.sends)
+    stage.expect(first == second, "both tries bear one id")
     reports = [c for told in stage.told for c in told.commands if isinstance(c, Report)]
     stage.expect(reports[0].state == Phase.UNKNOWN, "the sender is told meanwhile")
 
@@ -158,7 +160,7 @@ def _gaps_ms(stage: Stage) -> list[int]:
     calls = stage.sends
     return [
         later.at_ms - (sooner.answered_ms or sooner.at_ms)
-        for sooner, later in zip(calls, calls[1:], strict=False)
+        for sooner, later in pairwise(calls)
     ]
 
 

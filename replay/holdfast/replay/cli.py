@@ -1,0 +1,110 @@
+"""The command line. Data on stdout, talk on stderr, exit codes as documented.
+
+0 fine; 1 a difference or a broken promise was found; 2 wrong usage or configuration;
+3 a human is needed; 4 the input is unreadable or corrupt. Commands import what they
+need when they run: a replay must not pay for trio and httpx.
+"""
+
+import sys
+from pathlib import Path
+
+import click
+
+DIFFERENT, USAGE, UNREADABLE = 1, 2, 4
+
+Paths = tuple[Path, ...]
+some_path = click.Path(exists=True, path_type=Path)
+config_option = click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Configuration file; default: ./holdfast.toml, then the XDG one.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="holdfast", message="%(prog)s %(version)s")
+def main() -> None:
+    """Keep chat-bot accounts alive, lose no message, replay every incident."""
+
+
+@main.command()
+@click.option("--keep", type=click.Path(path_type=Path), help="Keep what was recorded.")
+def demo(keep: Path | None) -> None:
+    """Live through the founding incidents on a simulated peer, then replay them."""
+    from holdfast.replay.demo import run_demo  # noqa: PLC0415 - needs trio and httpx.
+
+    sys.exit(run_demo(keep))
+
+
+@main.command()
+@config_option
+@click.option("--echo", is_flag=True, help="Answer every text with itself, to try it.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell every fact.")
+def run(config: Path | None, *, echo: bool, verbose: bool) -> None:
+    """Keep the configured accounts alive until SIGTERM or Ctrl-C."""
+    from holdfast.replay.running import run_service  # noqa: PLC0415 - needs trio.
+
+    sys.exit(run_service(config, echo=echo, verbose=verbose))
+
+
+@main.command()
+@click.argument("paths", nargs=-1, required=True, type=some_path)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per recording.")
+def replay(paths: Paths, *, as_json: bool) -> None:
+    """Fold recordings, or a data folder's journal, again; compare everything."""
+    from holdfast.replay.verifying import verify_paths  # noqa: PLC0415 - as needed.
+
+    sys.exit(verify_paths(paths, as_json=as_json))
+
+
+@main.command()
+@click.argument("path", type=some_path)
+@click.option("--account", help="Which account of a data folder; default: all.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per fact.")
+def show(path: Path, account: str | None, *, as_json: bool) -> None:
+    """Print the timeline of a recording or data folder, one line per fact."""
+    from holdfast.replay.showing import show_path  # noqa: PLC0415 - as needed.
+
+    sys.exit(show_path(path, account, as_json=as_json))
+
+
+@main.command()
+@config_option
+@click.option("--account", required=True, help="Whose journal.")
+@click.option("--from", "since", metavar="T", help="First time: ISO 8601 or epoch ms.")
+@click.option("--to", "until", metavar="T", help="Last time, like --from.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The recording to write.",
+)
+def export(
+    config: Path | None,
+    account: str,
+    since: str | None,
+    until: str | None,
+    output: Path,
+) -> None:
+    """Write a window of a journal as a recording, also while the service runs."""
+    from holdfast.replay.exporting import export_account  # noqa: PLC0415 - as needed.
+
+    sys.exit(export_account(config, account, since, until, output))
+
+
+@main.group()
+def fake() -> None:
+    """Serve a simulated peer on loopback, to try a bot or a script against."""
+
+
+@fake.command("weixin")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8_711, show_default=True
+)
+@click.option("--script", type=click.Path(exists=True, path_type=Path), help="Faults.")
+def fake_weixin(port: int, script: Path | None) -> None:
+    """Serve a simulated iLink peer; the script says what goes wrong and when."""
+    from holdfast.replay.faking import serve_fake  # noqa: PLC0415 - needs trio.
+
+    sys.exit(serve_fake(port, script))
