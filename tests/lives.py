@@ -5,7 +5,7 @@ plausible fact, fires timers, and now and then lets things go wrong. All chance 
 from one seed by plain arithmetic, so a life is the same on every machine.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from heapq import heappop, heappush
 from io import BytesIO
 from typing import NamedTuple
@@ -56,7 +56,7 @@ class Life:
     """Iterate `turns` for the facts of one account, in order, without end.
 
     `trouble` is how many of a thousand answers are bad news, `message_gap_ms` the mean
-    time between inbound messages.
+    time between inbound messages, `boot_facts` how long a process lives.
     """
 
     def __init__(
@@ -64,7 +64,8 @@ class Life:
         seed: int = 1,
         *,
         trouble: int = 5,
-        message_gap_ms: int = 20_000,
+        message_gap_ms: int = 60_000,
+        boot_facts: int = 20_000,
         policy: Policy = weixin.POLICY,
     ) -> None:
         self.start = self.state = Weixin()
@@ -72,6 +73,7 @@ class Life:
         self._chance = Chance(seed)
         self._trouble = trouble
         self._gap_ms = message_gap_ms
+        self._boot_facts = boot_facts
         self._now_ms = BEGIN_MS
         self._seq = 0
         self._order = 0
@@ -89,9 +91,7 @@ class Life:
             yield self._turn()
 
     def _turn(self) -> Turn:
-        due_ms, _, event = heappop(self._coming)
-        while self._stale(event):
-            due_ms, _, event = heappop(self._coming)
+        due_ms, event = self._next()
         self._now_ms = max(self._now_ms, due_ms)
         self._seq += 1
         fact = ev.Fact(self._seq, self._now_ms, event)
@@ -100,9 +100,22 @@ class Life:
         self.state, commands = weixin.step(self.state, fact, self.policy)
         for command in commands:
             self._act(command)
-        if self._seq % 20_000 == 0:
-            self._boot()
+        match self._seq % self._boot_facts:
+            case 0:
+                self._boot()
+            case left if left == self._boot_facts - 5:
+                self._later(0, ev.StopRequested("SIGTERM"))
         return Turn(fact, commands, self.state)
+
+    def _next(self) -> tuple[int, ev.Event]:
+        """Return what happens next; only an account that stops may run dry."""
+        while self._coming:
+            due_ms, _, event = heappop(self._coming)
+            if not self._stale(event):
+                return due_ms, event
+        assert self.state.stopping, "the account went silent"
+        self._boot()
+        return self._next()
 
     def _boot(self) -> None:
         """Start a process: what the last one waited for is gone with it."""
@@ -145,6 +158,8 @@ class Life:
                 self._answer_send(command)
             case cmd.Offer(message):
                 self._consume(message)
+            case cmd.Escalate():
+                self._later(9_000, ev.RetryRequested())
             case _:
                 pass
 
@@ -191,17 +206,18 @@ class Life:
 
     def _spoil_poll(self, poll: cmd.Poll) -> None:
         epoch = poll.epoch
-        kinds: list[Callable[[], ev.Event]] = [
-            lambda: ev.PollAnswered(epoch, errcode=-14, errmsg=REFUSED_WORDS),
-            lambda: ev.PollAnswered(epoch, ret=-14, errmsg=REFUSED_WORDS),
-            lambda: ev.PollAnswered(epoch, status=502, body=self._chance.handle()),
-            lambda: ev.PollAnswered(epoch, ret=-1, errmsg="system busy"),
-            lambda: ev.PollAnswered(epoch, malformed="not JSON at byte 0"),
-            lambda: ev.PollFailed(epoch, "timeout", "no byte for 45 s"),
-            lambda: ev.PollFailed(epoch, "reset", "connection reset by peer"),
-            lambda: ev.PollFailed(epoch, "dns", "name or service not known"),
+        bad: list[tuple[int, ev.Event]] = [
+            (800, ev.PollAnswered(epoch, errcode=-14, errmsg=REFUSED_WORDS)),
+            (800, ev.PollAnswered(epoch, ret=-14, errmsg=REFUSED_WORDS)),
+            (30, ev.PollAnswered(epoch, status=502, body=self._chance.handle())),
+            (80, ev.PollAnswered(epoch, ret=-1, errmsg="system busy")),
+            (90, ev.PollAnswered(epoch, status=404)),
+            (90, ev.PollAnswered(epoch, malformed="not JSON at byte 0")),
+            (poll.timeout_ms, ev.PollFailed(epoch, "timeout", "no byte for 45 s")),
+            (9_000, ev.PollFailed(epoch, "reset", "connection reset by peer")),
+            (20, ev.PollFailed(epoch, "dns", "name or service not known")),
         ]
-        self._later(800, kinds[self._chance.below(len(kinds))]())
+        self._later(*bad[self._chance.below(len(bad))])
 
     def _message(self, sent_ms: int) -> ev.MessageReceived:
         chance = self._chance
@@ -228,16 +244,17 @@ class Life:
 
     def _spoil_send(self, send: cmd.Send) -> None:
         at = send.delivery, send.part
-        kinds: list[ev.Event] = [
-            ev.SendAnswered(*at, ret=-14, errmsg=REFUSED_WORDS),
-            ev.SendAnswered(*at, ret=-2, errmsg="rate limited"),
-            ev.SendAnswered(*at, ret=-3, errmsg="bad parameter"),
-            ev.SendAnswered(*at, ret=0),
-            ev.SendAnswered(*at, status=429),
-            ev.SendFailed(*at, "timeout", reason="no answer in 15 s"),
-            ev.SendFailed(*at, "connect", left=False, reason="refused"),
+        late = ev.SendFailed(*at, "timeout", reason="no answer in 15 s")
+        bad: list[tuple[int, ev.Event]] = [
+            (300, ev.SendAnswered(*at, ret=-14, errmsg=REFUSED_WORDS)),
+            (300, ev.SendAnswered(*at, ret=-2, errmsg="rate limited")),
+            (300, ev.SendAnswered(*at, ret=-3, errmsg=f"no user {send.peer}")),
+            (300, ev.SendAnswered(*at, ret=0)),
+            (300, ev.SendAnswered(*at, status=429)),
+            (send.timeout_ms, late),
+            (40, ev.SendFailed(*at, "connect", left=False, reason="refused")),
         ]
-        self._later(300, kinds[self._chance.below(len(kinds))])
+        self._later(*bad[self._chance.below(len(bad))])
 
     def _consume(self, message: int) -> None:
         """Be done with a message soon, and mostly say something to its sender."""

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 import trio
-from journal_rig import EAGER, Faults, Told, connecting, fact, facts, failure
+from journal_rig import EAGER, Faults, Gate, Told, connecting, fact, facts, failure
 from msgspec.structs import replace
 from trio.testing import MockClock
 
+from holdfast.io import journal_thread
 from holdfast.io.journal import open_journal
 from holdfast.io.journal_errors import JournalBrokenError
 from holdfast.io.journal_rows import Kept
@@ -191,6 +192,22 @@ async def test_closing_in_trouble_gives_up_in_the_end(
             journal.note(fact(1))
     async with open_journal(tmp_path) as journal:
         await journal.append(fact(1))
+
+
+async def test_a_disk_that_never_answers_does_not_keep_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_thread, "DYING_S_MAX", 0.01)
+    gate = Gate()
+    patience = replace(EAGER, close_s_max=0.01)
+    with pytest.raises(JournalBrokenError, match="the disk did not answer"):
+        async with open_journal(
+            tmp_path, patience=patience, connect=connecting(gate)
+        ) as journal:
+            gate.shut()
+            journal.note(fact(1))
+            await gate.reached()
+    gate.open()
 
 
 @contextmanager

@@ -30,9 +30,8 @@ class Recorded(
 class Started(Recorded, frozen=True, tag="started"):
     """A process took this account over.
 
-    `seed` feeds delays and ids from here on; `policy`, when given, is the one that
-    whoever folds these facts uses from this fact on, for it may differ from the last
-    process's.
+    `seed` feeds delays and ids from here on. `policy` is given when it is the first or
+    differs from the last process's: whoever folds these facts uses it from here on.
     """
 
     seed: int

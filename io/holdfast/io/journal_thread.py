@@ -11,6 +11,7 @@ from contextlib import suppress
 import trio
 
 from holdfast.io.journal_errors import JournalBrokenError
+from holdfast.io.journal_rest import Rest
 from holdfast.io.journal_rows import Entry
 from holdfast.io.journal_store import Job
 from holdfast.io.journal_trouble import Attempts, JournalPatience
@@ -44,6 +45,8 @@ class ThreadWriter:
         self._closing = False
         self._gave_up = threading.Event()
         self._ended = trio.Event()
+        self._rest = Rest()
+        self._rest.begin()
         # A daemon: a disk that never answers must not keep the process from ending.
         self._thread = threading.Thread(
             target=self._run, name="holdfast-journal", daemon=True
@@ -91,12 +94,14 @@ class ThreadWriter:
         with self._lock:
             self._closing = True
             self._changed.notify()
+            self._rest.busy()
         with trio.move_on_after(self._patience.close_s_max, shield=True):
             await self._ended.wait()
         self._gave_up.set()
         # One try may still wait for a lock; whatever takes longer is a dead disk.
         with trio.move_on_after(self._patience.busy_s + DYING_S_MAX, shield=True):
             await self._ended.wait()
+        self._rest.end()
         if not self._ended.is_set():
             raise self._attempts.stop("closed, but the disk did not answer")
         self._thread.join()  # It has nothing left to do but to end.
@@ -117,6 +122,7 @@ class ThreadWriter:
     def _await(self, batch: _Batch) -> None:
         batch.awaited = True
         self._changed.notify()
+        self._rest.busy()
 
     # From here on: the writer's thread.
 
@@ -134,6 +140,8 @@ class ThreadWriter:
     def _take(self) -> _Batch | None:
         """Wait for something to commit; None: closing, and nothing is left."""
         with self._changed:
+            if not self._urgent():
+                self._rest.idle()
             self._changed.wait_for(self._something)
             # Notes alone are in no hurry: an append may soon share their commit.
             self._changed.wait_for(self._urgent, self._patience.linger_s)
@@ -164,6 +172,7 @@ class ThreadWriter:
             if batch is not None:
                 batch.lost = True
                 self._post(batch.done.set)
+        self._rest.idle()
         self._post(self._ended.set)
 
     def _post(self, call: Callable[[], object]) -> None:

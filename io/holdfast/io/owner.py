@@ -30,17 +30,20 @@ from holdfast.io.clock import Clock, Timeline
 from holdfast.io.draft import Draft
 from holdfast.io.journal import Journal
 from holdfast.io.journal_rows import Entry, Snapshot
+from holdfast.io.letters import Letter, Letterbox
 from holdfast.io.login import Login
 from holdfast.io.recovery import Checkpoint, Recovered, beside
 from holdfast.io.release import VERSION
 
-INBOX_LETTERS_MAX = 256
-BATCH_LETTERS_MAX = 64
 encode = msgspec.json.encode
 
 
 class InvariantBrokenError(AssertionError):
     """A promise of the core was broken; the journal holds the fact that led there."""
+
+
+class StoppedError(RuntimeError):
+    """The account is stopped, or stopped before what was asked became durable."""
 
 
 class Peer(Protocol):
@@ -85,15 +88,6 @@ class Seat(Struct, frozen=True):
     seed: int
 
 
-class Letter:
-    """A draft in the inbox; whoever waits for it learns the seqs of its facts."""
-
-    def __init__(self, draft: Draft) -> None:
-        self.draft = draft
-        self.seqs: range = range(0)
-        self.stepped = trio.Event()
-
-
 class Owner:
     """One account's loop. Call `run` once; `ask` and `post` from anywhere in trio."""
 
@@ -103,10 +97,12 @@ class Owner:
         self.seq = recovered.seq
         self._timeline = Timeline(seat.clock, recovered.at_ms)
         self._snapshot_seq = recovered.seq
-        self._post, self._inbox = trio.open_memory_channel[Letter](INBOX_LETTERS_MAX)
+        self._letters = Letterbox()
         # Before anybody else can post: nothing precedes the fact that we took over.
-        started = Started(seat.seed, VERSION, seat.policy)
-        self._post.send_nowait(Letter(Draft((started,))))
+        changed = recovered.seq == 0 or seat.policy != recovered.policy
+        policy = seat.policy if changed else None
+        started = Started(seat.seed, VERSION, policy)
+        self._letters.post_first(Draft((started,)))
         self._timers: dict[str, trio.CancelScope] = {}
         self._poll = trio.CancelScope()
         self._asking = 0
@@ -114,6 +110,7 @@ class Owner:
         self._settled = trio.Event()
         self._cancel = trio.CancelScope(shield=True)
         self._ended = trio.Event()
+        self._closing = False
 
     @property
     def now_ms(self) -> int:
@@ -122,13 +119,16 @@ class Owner:
 
     async def post(self, draft: Draft) -> None:
         """Hand facts over; wait only while the inbox is full."""
-        await self._post.send(Letter(draft))
+        await self._letters.post(draft)
 
     async def ask(self, draft: Draft) -> range:
-        """Hand facts over; return their seqs once they are durable and acted upon."""
-        letter = Letter(draft)
-        await self._post.send(letter)
-        await letter.stepped.wait()
+        """Hand facts over; return their seqs once they are durable and acted upon.
+
+        Raises `StoppedError` when the account stopped before that.
+        """
+        letter = await self._letters.deliver(draft)
+        if not letter.read:
+            raise StoppedError(f"account {self.seat.account} is stopped")
         return letter.seqs
 
     async def run(self) -> None:
@@ -141,44 +141,38 @@ class Owner:
             with self._cancel:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self.seat.login.watch, self.post)
-                    async for letter in self._inbox:
-                        letters = [letter, *self._waiting_letters()]
-                        await self._take(letters, nursery)
+                    await self._fold(nursery)
+                    nursery.cancel_scope.cancel()
         finally:
             self._ended.set()
+
+    async def _fold(self, nursery: trio.Nursery) -> None:
+        try:
+            while not self._closing:
+                await self._take(await self._letters.take(), nursery)
+            self._note([], [], force_snapshot=True)
+        finally:
+            self._letters.close()
 
     async def stop(self, reason: str, *, grace_s: float, poll_grace_s: float) -> None:
         """Begin nothing new, let what is under way end, then end `run`.
 
         A poll that is cut off may cost a message (S1), so it gets a moment too.
         """
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._cancel_when_ended, nursery.cancel_scope)
-            await self.ask(Draft((StopRequested(reason),)))
+        asked = await self._letters.deliver(Draft((StopRequested(reason),)))
+        if asked.read:
             with trio.move_on_after(grace_s):
                 await self._until(lambda: not self._asking)
             with trio.move_on_after(poll_grace_s):
                 await self._until(lambda: not self._polling)
-            self._note([], [], force_snapshot=True)
-            self.cut_off()
+            self._closing = True
+            # An empty draft wakes the loop, behind all that was posted before.
+            await self._letters.deliver(Draft(()))
+        await self._ended.wait()
 
     def cut_off(self) -> None:
         """End `run` now; what was recorded stays."""
         self._cancel.cancel()
-
-    async def _cancel_when_ended(self, scope: trio.CancelScope) -> None:
-        await self._ended.wait()
-        scope.cancel()
-
-    def _waiting_letters(self) -> list[Letter]:
-        """Take what else is in the inbox, to be recorded in one commit."""
-        letters: list[Letter] = []
-        while len(letters) < BATCH_LETTERS_MAX:
-            try:
-                letters.append(self._inbox.receive_nowait())
-            except trio.WouldBlock:
-                break
-        return letters
 
     async def _take(self, letters: list[Letter], nursery: trio.Nursery) -> None:
         """Stamp, record, step, act."""
@@ -195,8 +189,7 @@ class Owner:
             acts += commands
             noted.append((fact.seq, encode(commands)))
         self._note(acts, noted)
-        for letter in letters:
-            letter.stepped.set()
+        self._letters.answer(letters)
 
     def _stamp(self, letter: Letter) -> list[Fact]:
         at_ms = self._timeline.now_ms()
@@ -272,10 +265,12 @@ class Owner:
         await self.post(self.seat.login.read())
 
     async def _perform(self, command: Command) -> None:
-        draft = await self.seat.peer.perform(command)
-        await self.ask(draft)
-        self._asking -= 1
-        self._wake()
+        try:
+            draft = await self.seat.peer.perform(command)
+            await self._letters.deliver(draft)
+        finally:
+            self._asking -= 1
+            self._wake()
 
     async def _perform_poll(self, command: Poll, scope: trio.CancelScope) -> None:
         try:
@@ -283,7 +278,7 @@ class Owner:
                 draft = await self.seat.peer.perform(command)
                 # Once the answer is here it is recorded, whatever replaces the poll.
                 with trio.CancelScope(shield=True):
-                    await self.post(draft)
+                    await self._letters.deliver(draft)
         finally:
             self._polling -= 1
             self._wake()

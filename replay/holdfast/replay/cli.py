@@ -108,3 +108,7 @@ def fake_weixin(port: int, script: Path | None) -> None:
     from holdfast.replay.faking import serve_fake  # noqa: PLC0415 - needs trio.
 
     sys.exit(serve_fake(port, script))
+
+
+if __name__ == "__main__":
+    main()

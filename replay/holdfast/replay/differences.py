@@ -51,13 +51,18 @@ def differences(path: str, recorded: Any, produced: Any) -> Iterator[Change]:
 def command_differences(
     recorded: Sequence[Command], produced: Sequence[Command]
 ) -> Iterator[Change]:
-    """Compare two lists of commands; what one side has more of is matched first."""
-    start = _common(recorded, produced)
-    rest = recorded[start:], produced[start:]
-    tail = _common(*(side[::-1] for side in rest))
-    pairs = zip_longest(*(side[: len(side) - tail] for side in rest), fillvalue=NOTHING)
-    for index, (old, new) in enumerate(pairs, start):
-        yield from differences(f"commands[{index}]", old, new)
+    """Compare two lists of commands; those that both begin or end with are left out."""
+    begin, end = shared(recorded, produced)
+    old, new = (side[begin : len(side) - end] for side in (recorded, produced))
+    pairs = zip_longest(old, new, fillvalue=NOTHING)
+    for index, (one, other) in enumerate(pairs, begin):
+        yield from differences(f"commands[{index}]", one, other)
+
+
+def shared(one: Sequence[Any], other: Sequence[Any]) -> tuple[int, int]:
+    """Return how many items both sequences begin with, and then end with."""
+    begin = _alike(one, other)
+    return begin, _alike(one[begin:][::-1], other[begin:][::-1])
 
 
 def _entries(
@@ -71,8 +76,7 @@ def _entries(
         yield Change(f"order of {path}", _show([*recorded]), _show([*produced]))
 
 
-def _common(one: Sequence[Command], other: Sequence[Command]) -> int:
-    """Return how many commands both begin with."""
+def _alike(one: Sequence[Any], other: Sequence[Any]) -> int:
     pairs = enumerate(zip(one, other, strict=False))
     shorter = min(len(one), len(other))
     return next((index for index, (a, b) in pairs if a != b), shorter)

@@ -17,7 +17,12 @@ from holdfast.replay.describe import (
     describe_time,
     phases,
 )
-from holdfast.replay.differences import Change, command_differences, differences
+from holdfast.replay.differences import (
+    Change,
+    command_differences,
+    differences,
+    shared,
+)
 
 CHANGES_MAX = 50
 # Stands for the last fact of a recording that has none.
@@ -124,25 +129,28 @@ def explain(divergence: Divergence) -> str:
 def _lines(found: Divergence) -> Iterator[str]:
     when = describe_time(found.at_ms)
     yield f"seq {found.seq} at {when} UTC: {TITLES[found.kind]}"
-    yield f"  fact      {found.fact}"
+    yield f"  {'fact':<10} {found.fact}"
     if found.fault:
-        yield f"  raised    {found.fault}"
+        yield f"  {'raised':<10} {found.fault}"
     for name, before in found.phases_before.items():
         after = found.phases_after[name]
-        yield f"  {name:<9} {before}" + (f" -> {after}" if after != before else "")
-    yield from _side_by_side(found)
+        yield f"  {name:<10} {before}" + (f" -> {after}" if after != before else "")
+    if found.kind == "commands":
+        yield "  commands (- recorded, + produced, = both)"
+    yield from (f"    {mark} {command}" for mark, command in _side_by_side(found))
     for change in found.changes:
         yield f"  {change.path}: {change.recorded} -> {change.produced}"
     if found.more:
         yield f"  … and {found.more} more"
 
 
-def _side_by_side(found: Divergence) -> Iterator[str]:
-    """List the commands as a difference: - only recorded, + only produced."""
-    if found.recorded == found.produced:
-        for command in found.produced:
-            yield f"  command   {command}"
-        return
-    yield "  commands, recorded (-) and produced (+):"
-    yield from (f"    - {command}" for command in found.recorded)
-    yield from (f"    + {command}" for command in found.produced)
+def _side_by_side(found: Divergence) -> Iterator[tuple[str, str]]:
+    """Mark each command by the side that has it."""
+    begin, end = shared(found.recorded, found.produced)
+    yield from (("=", command) for command in found.produced[:begin])
+    recorded = found.recorded[begin : len(found.recorded) - end]
+    produced = found.produced[begin : len(found.produced) - end]
+    yield from (("-", command) for command in recorded)
+    yield from (("+", command) for command in produced)
+    rest = found.produced[len(found.produced) - end :]
+    yield from (("=", command) for command in rest)

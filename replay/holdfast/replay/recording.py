@@ -84,7 +84,7 @@ def read_recording(source: str | os.PathLike[str] | bytes) -> Recording:
             raise RecordingError(name, 1, what, f"known are: {known}")
         start = decode(header.start, type=platform.state)
     except UNREADABLE as error:
-        right = "a recording begins with a header"
+        right = _hint(error, "a recording begins with a header")
         raise RecordingError(name, 1, f"cannot be read: {error}", right) from error
     return Recording(name, content, header, platform, start)
 
@@ -196,10 +196,13 @@ def _fault(line: bytes) -> tuple[str, str] | None:
     except UNREADABLE as error:
         if _is_end(line):
             return "an end line that is not the last line", "nothing follows the end"
-        newer = "unknown field" in str(error) or "Invalid value" in str(error)
-        right = "a newer holdfast may have written it" if newer else AGAIN
-        return f"cannot be read: {error}", right
+        return f"cannot be read: {error}", _hint(error, AGAIN)
     return None
+
+
+def _hint(error: Exception, otherwise: str) -> str:
+    newer = "unknown field" in str(error) or "Invalid value" in str(error)
+    return "a newer holdfast may have written it" if newer else otherwise
 
 
 def _is_end(line: bytes) -> bool:

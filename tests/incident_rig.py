@@ -1,0 +1,39 @@
+"""Lives an incident in virtual time and returns what the service recorded of it."""
+
+from pathlib import Path
+
+import pytest
+import trio
+
+from holdfast.core import weixin
+from holdfast.io import Patience, Surroundings
+from holdfast.io.clock import TrioClock
+from holdfast.replay.exporting import export_window
+from holdfast.replay.incidents import Incident
+from holdfast.replay.incidents.stage import ACCOUNT, set_stage
+from holdfast.replay.world.serve import clock_from, serve_weixin
+
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "incidents"
+# 2026-03-01 20:00 UTC: the evening before most of these nights.
+START_MS = 1_772_395_200_000
+END_OF_TIME_MS = 1 << 62
+
+
+async def live(incident: Incident, folder: Path, recording: Path) -> None:
+    """Play an incident under the default policy and export its whole journal."""
+    surroundings = Surroundings(
+        TrioClock(START_MS), threaded=False, seed=lambda: 7, patience=Patience()
+    )
+    async with serve_weixin(now_ms=clock_from(START_MS)) as served:
+        async with set_stage(served, folder, weixin.POLICY, surroundings) as stage:
+            await incident.play(stage)
+        assert served.peer.violations == ()
+    export_window(folder / "data", ACCOUNT, 0, END_OF_TIME_MS, recording)
+
+
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the same incident give the same bytes: one schedule, one journal key."""
+    run = trio._core._run  # noqa: SLF001 - trio has no public switch for this.
+    monkeypatch.setattr(run, "_ALLOW_DETERMINISTIC_SCHEDULING", True)
+    run._r.seed(7)  # noqa: SLF001 - as above.
+    monkeypatch.setattr("secrets.token_bytes", lambda count: bytes(range(count)))
