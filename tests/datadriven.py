@@ -8,6 +8,7 @@ that are not zero after the last directive, and the commands of all of them in o
     policy delivery.budget=2    numbers unlike the platform's; before all else, alone
     start                       a login that works; one idle poll was answered at 60000
     poll_answered at_ms=61000 epoch=2 errcode=-14       any fact, and its time
+    fire session.retry          the timer of this name runs out, at its due time
 
 Facts read as `describe_event` writes them; their seqs count by themselves. Nothing in
 a script is ever skipped: what the runner cannot use is an error with file and line.
@@ -21,7 +22,7 @@ from typing import Any
 import msgspec
 
 from holdfast.core import weixin
-from holdfast.core.commands import Command
+from holdfast.core.commands import ClearTimer, Command, SetTimer
 from holdfast.core.events import (
     CredentialsLoaded,
     Event,
@@ -29,6 +30,7 @@ from holdfast.core.events import (
     NotifyAnswered,
     PollAnswered,
     Started,
+    TimerFired,
 )
 from holdfast.core.invariants import broken
 from holdfast.core.policy import Policy
@@ -82,19 +84,33 @@ class Account:
         self.policy = policy
         self.seq = 0
         self.at_ms = 0
+        self.timers: dict[str, int] = {}
 
     def take(self, event: Event, at_ms: int) -> Sequence[Command]:
         """Fold one fact; raise `ScriptError` for a promise that it broke."""
         if at_ms < max(self.at_ms, 1):
             raise ScriptError(f"{TIME}{at_ms}: time never goes back, nor starts at 0")
-        if isinstance(event, Started) and event.policy is not None:
-            self.policy = event.policy
+        if isinstance(event, Started):
+            self.policy = event.policy or self.policy
+            self.timers.clear()
         self.seq, self.at_ms = self.seq + 1, at_ms
         fact, before = Fact(self.seq, at_ms, event), self.state
         self.state, commands = weixin.step(before, fact, self.policy)
         if found := broken(before, fact, self.state, commands, self.policy):
             raise ScriptError(f"broken: {'; '.join(found)}")
+        for command in commands:
+            if isinstance(command, SetTimer):
+                self.timers[command.name] = command.due_ms
+            elif isinstance(command, ClearTimer):
+                self.timers.pop(command.name, None)
         return commands
+
+    def fire(self, name: str) -> Sequence[Command]:
+        """Let a timer run out when it is due, or at once when that is past."""
+        if name not in self.timers:
+            raise ScriptError(f"no timer {name!r} is set; set are {[*self.timers]}")
+        due_ms = self.timers.pop(name)
+        return self.take(TimerFired(name, due_ms), max(due_ms, self.at_ms))
 
 
 def scripts() -> Sequence[Path]:
@@ -183,6 +199,8 @@ def _check_alone(block: Block, account: Account) -> None:
 
 def _obey(account: Account, directive: str) -> Sequence[Command]:
     """Carry out one directive; the well-known commands of `start` are not told."""
+    if directive.startswith("fire "):
+        return account.fire(directive.removeprefix("fire "))
     if directive != "start":
         at_ms, event = read_fact(directive)
         return account.take(event, at_ms)

@@ -197,17 +197,20 @@ async def test_closing_in_trouble_gives_up_in_the_end(
 async def test_a_disk_that_never_answers_does_not_keep_the_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_thread, "DYING_S_MAX", 0.01)
     gate = Gate()
     patience = replace(EAGER, close_s_max=0.01)
-    with pytest.raises(JournalBrokenError, match="the disk did not answer"):
-        async with open_journal(
-            tmp_path, patience=patience, connect=connecting(gate)
-        ) as journal:
-            gate.shut()
-            journal.note(fact(1))
-            await gate.reached()
-    gate.open()
+    connect = connecting(gate)
+    async with open_journal(tmp_path, patience=patience, connect=connect) as journal:
+        gate.shut()
+        journal.note(fact(1))
+        await gate.reached()
+        with monkeypatch.context() as impatient:
+            impatient.setattr(journal_thread, "DYING_S_MAX", 0.01)
+            with pytest.raises(JournalBrokenError, match="the disk did not answer"):
+                await journal.aclose()
+        gate.open()
+    async with open_journal(tmp_path) as journal:
+        assert journal.first_seq("alice") == 1
 
 
 @contextmanager

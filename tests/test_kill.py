@@ -5,6 +5,7 @@ import random
 import signal
 import sys
 from collections import defaultdict
+from itertools import count
 from pathlib import Path
 
 import trio
@@ -19,7 +20,6 @@ from holdfast.replay.world.weixin_settings import Settings
 KILLS = 100
 # Start-up takes about a third of it, so that every phase of a life is hit.
 LIFE_S_MAX = 0.7
-SAY_EVERY_S = 0.1
 PATIENCE_S = 60.0
 RUN = (sys.executable, "-m", "holdfast.replay.cli", "run", "--echo", "--config")
 
@@ -57,7 +57,9 @@ class Process:
     async def live(self, seconds: float) -> None:
         """Run for so long, then be killed."""
         process = await self._start()
-        await trio.sleep(seconds)
+        with trio.move_on_after(seconds):
+            await process.wait()
+            raise AssertionError(self.complaints())
         process.kill()
         await process.wait()
 
@@ -128,12 +130,13 @@ def configure(folder: Path, served: Served) -> None:
 
 
 async def talk(served: Served) -> None:
-    """Let the user write for as long as the kills go on."""
-    number = 0
-    while True:
+    """Let the user write whenever a poll is held, and once when it is cut off."""
+    for number in count():
+        await served.until(lambda peer: peer.waiting)
         served.say(f"message {number}")
-        number += 1
-        await trio.sleep(SAY_EVERY_S)
+        await served.until(lambda peer: not peer.waiting)
+        if not number % 10:
+            served.say(f"nobody listens {number}")
 
 
 def texts(shown: tuple[object, ...]) -> set[str]:

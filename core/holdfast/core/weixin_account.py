@@ -109,6 +109,12 @@ def poll(state: Weixin, at_ms: int, policy: Policy) -> Turn:
     return replace(state, connection=link), commands
 
 
+def refuse_login(state: Weixin, said: str, fact: Fact, policy: Policy) -> Turn:
+    """Count a refused login: reload, probe on, or ask a human."""
+    trigger = session.refusal(state.session, policy.session)
+    return move_session(state, trigger, fact, policy, said)
+
+
 def move_connection(
     state: Weixin, trigger: transport.Trigger, cause: transport.Cause, policy: Policy
 ) -> Turn:

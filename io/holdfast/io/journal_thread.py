@@ -102,9 +102,10 @@ class ThreadWriter:
         with trio.move_on_after(self._patience.busy_s + DYING_S_MAX, shield=True):
             await self._ended.wait()
         self._rest.end()
-        if not self._ended.is_set():
-            raise self._attempts.stop("closed, but the disk did not answer")
-        self._thread.join()  # It has nothing left to do but to end.
+        if self._ended.is_set():
+            self._thread.join()  # It has nothing left to do but to end.
+        else:
+            self._attempts.stop("closed, but the disk did not answer")
         self._attempts.last_check()
 
     def close_file(self) -> None:
