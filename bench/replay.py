@@ -1,4 +1,4 @@
-"""How fast is a replay, against msgspec decoding the same lines and doing nothing else?
+"""Measure replays against msgspec decoding the same lines and doing nothing else.
 
     .venv/bin/python bench/replay.py [--facts 200000] [--rounds 7]
 

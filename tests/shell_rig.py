@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import pytest
 import trio
 from msgspec import Struct
+from trio.testing import MockClock
 
 from holdfast.core.commands import Command
 from holdfast.core.events import Event, Fact
@@ -53,8 +54,11 @@ def around(clock: Clock | None = None) -> Surroundings:
 
 
 @asynccontextmanager
-async def online(settings: Settings | None = None) -> AsyncIterator[Served]:
+async def online(
+    clock: MockClock, settings: Settings | None = None
+) -> AsyncIterator[Served]:
     """Put a strict peer online that goes by virtual time."""
+    assert clock.autojump_threshold == 0, "only so do hours pass at once"
     async with serve_weixin(settings, now_ms=clock_from(START_MS)) as served:
         yield served
 

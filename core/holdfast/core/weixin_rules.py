@@ -45,7 +45,7 @@ Failure = PollFailed | NotifyFailed | SendFailed
 def code(answer: Answer) -> int:
     """Return the error code of an answer, 0 when it reports success.
 
-    Either field alone can signal a failure, and -14 in either is a -14 (E1).
+    Either field alone can signal a failure, and -14 in either is a -14 (R1).
     """
     if answer.errcode == SESSION_TIMEOUT:
         return SESSION_TIMEOUT
@@ -58,7 +58,7 @@ def read_poll(event: PollAnswered | PollFailed) -> Verdict:
         # A certificate that does not fit is an answer, and not our peer's.
         return Verdict.STRANGER if event.kind == "tls" else Verdict.LOST
     if event.status != OK:
-        # Application errors come as HTTP 200; the rest is the edge speaking (E5).
+        # Application errors come as HTTP 200; the rest is the edge speaking (R5).
         return Verdict.STRANGER if event.status in STRANGE else Verdict.LOST
     if event.malformed:
         return Verdict.LOST
@@ -75,7 +75,7 @@ def read_probe(event: NotifyAnswered | NotifyFailed) -> Verdict:
     """Judge what became of `notifystart`.
 
     It is only asked whether the login is refused: several clients never make this call
-    (E8), so a peer that answers anything else is asked by the next poll.
+    (R6), so a peer that answers anything else is asked by the next poll.
     """
     if isinstance(event, NotifyFailed) or event.status >= SERVER_ERROR:
         return Verdict.LOST
@@ -88,7 +88,7 @@ def read_send(
     """Judge what became of one send.
 
     -14 to a send that carried a context token speaks of that token, not of the login
-    (E2). So does -2 when `blame_context` is set: evidence conflicts, see
+    (R2). So does -2 when `blame_context` is set: evidence conflicts, see
     docs/adr/0003. Without a token, -2 is a throttle (S11).
     """
     if isinstance(event, SendFailed):
@@ -102,7 +102,7 @@ def read_send(
         case 0 if event.message_id:
             return Outcome(Trigger.ACCEPT, event.message_id)
         case 0:
-            # Accepted, and in all reports never shown (E3).
+            # Accepted, and in all reports never shown (R3).
             return Outcome(Trigger.UNCONFIRM, error="accepted without a message id")
         case -14:
             trigger = Trigger.STALE if with_context else Trigger.THROTTLE
@@ -110,7 +110,7 @@ def read_send(
             stale = with_context and blame_context
             trigger = Trigger.STALE if stale else Trigger.THROTTLE
         case _:
-            # -3 is a caller's mistake (E4); of others nothing is known.
+            # -3 is a caller's mistake (R4); of others nothing is known.
             trigger = Trigger.REJECT
     return Outcome(trigger, error=words(event))
 
