@@ -117,6 +117,22 @@ def dial(
     return after, [ClearTimer(RETRY)] if connection.due_ms else []
 
 
+def beat(
+    connection: Connection, at_ms: int, policy: ConnectionPolicy
+) -> tuple[Connection, list[Command]]:
+    """Confirm, and dial again: what nearly every answered poll does, in one move."""
+    if connection.phase is not Phase.HEARTBEATING or connection.strangers:
+        return dial(confirm(connection, at_ms), at_ms, policy)
+    after = replace(
+        connection,
+        epoch=connection.epoch % policy.epoch_max + 1,
+        dialed_ms=at_ms,
+        due_ms=0,
+        alive_ms=at_ms,
+    )
+    return after, [ClearTimer(RETRY)] if connection.due_ms else []
+
+
 def wait(connection: Connection, due_ms: int) -> tuple[Connection, list[Command]]:
     """Let the next dial wait for the timer, without calling anything lost."""
     return replace(connection, dialed_ms=0, due_ms=due_ms), [SetTimer(RETRY, due_ms)]
@@ -139,7 +155,7 @@ def step(
         case _ if phase is None:
             return connection, []
         case Trigger.CONFIRM:
-            return _confirm(connection, at_ms), []
+            return confirm(connection, at_ms), []
         case Trigger.LOSE:
             return _lose(connection, cause, seed, policy)
         case Trigger.FAIL:
@@ -160,7 +176,10 @@ def step(
             return Connection(since_ms=since_ms, epoch=epoch, alive_ms=alive_ms), []
 
 
-def _confirm(connection: Connection, at_ms: int) -> Connection:
+def confirm(connection: Connection, at_ms: int) -> Connection:
+    """Note a proof of life, where the table allows one."""
+    if TABLE.next.get((connection.phase, Trigger.CONFIRM)) is None:
+        return connection
     if connection.phase is Phase.HEARTBEATING and not connection.strangers:
         return replace(connection, alive_ms=at_ms)
     return replace(

@@ -68,7 +68,7 @@ def request(
 
 def claimed(outbox: Outbox, key: str, scene: Scene) -> int:
     """Return the delivery that a host's key stands for, 0 when it is free."""
-    keyed = outbox.keys.get(key)
+    keyed = outbox.keys.get(key[-2:], {}).get(key)
     fresh = keyed is not None and keyed.at_ms > scene.at_ms - scene.policy.key_ms
     return keyed.delivery if keyed is not None and fresh else 0
 
@@ -180,8 +180,11 @@ def _claim(outbox: Outbox, seq: int, key: str, scene: Scene) -> Outbox:
     if not key:
         return outbox
     horizon_ms = scene.at_ms - scene.policy.key_ms
-    keys = {name: old for name, old in outbox.keys.items() if old.at_ms > horizon_ms}
-    return replace(outbox, keys={**keys, key: Keyed(seq, scene.at_ms)})
+    kept = outbox.keys.get(key[-2:], {})
+    if kept and next(iter(kept.values())).at_ms <= horizon_ms:
+        kept = {name: old for name, old in kept.items() if old.at_ms > horizon_ms}
+    kept = {**kept, key: Keyed(seq, scene.at_ms)}
+    return replace(outbox, keys={**outbox.keys, key[-2:]: kept})
 
 
 def _send(outbox: Outbox, peer: str, scene: Scene) -> tuple[Outbox, list[Command]]:

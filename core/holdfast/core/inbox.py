@@ -54,6 +54,9 @@ class Consumer(
     ahead: tuple[int, ...] = ()
 
 
+NOBODY = Consumer()
+
+
 class Inbox(
     Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -88,14 +91,15 @@ def receive(
 
 def finish(inbox: Inbox, consumer: str, message: int, through: int) -> Inbox:
     """Note that a consumer is done with `message` and with all up to `through`."""
-    before = inbox.consumers.get(consumer, Consumer())
+    before = inbox.consumers.get(consumer, NOBODY)
     phase = Phase.DONE if is_done(before, message) else Phase.OFFERED
     new = phase is not _next(phase, Trigger.FINISH)
     reached = max(before.through, through)
     if not new and reached == before.through:
         return inbox
-    pending = (*before.ahead, message) if new else before.ahead
-    ahead = tuple(sorted(seq for seq in pending if seq > reached))
+    early = new and message > reached
+    pending = (*before.ahead, message) if early else before.ahead
+    ahead = tuple(sorted(seq for seq in pending if seq > reached)) if pending else ()
     consumers = {**inbox.consumers, consumer: Consumer(reached, ahead)}
     return replace(inbox, consumers=consumers)
 

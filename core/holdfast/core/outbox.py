@@ -158,7 +158,8 @@ class Outbox(
     next_ms: int = 0
     due_ms: int = 0
     parts: int = 0
-    keys: dict[str, Keyed] = {}
+    # {last two characters of a key: {key: delivery}}, as `Recent` does it.
+    keys: dict[str, dict[str, Keyed]] = {}
     forgotten: Recent = Recent()
 
 

@@ -34,18 +34,18 @@ def remember(
     Old handles go when their bucket is touched: readers compare times themselves.
     """
     horizon_ms = at_ms - keep_ms
-    buckets, count = recent.buckets, recent.count
-    for handle in handles:
-        tail = handle[-2:]
-        old = buckets.get(tail, {})
-        if old.get(handle, NEVER_MS) > horizon_ms:
-            continue
-        kept = {key: ms for key, ms in old.items() if ms > horizon_ms}
-        kept[handle] = at_ms
-        buckets = {**buckets, tail: kept}
-        count += len(kept) - len(old)
-    if buckets is recent.buckets:
+    new = [h for h in handles if since_ms(recent, h) <= horizon_ms]
+    if not new:
         return recent
+    buckets, count = dict(recent.buckets), recent.count
+    for handle in new:
+        tail = handle[-2:]
+        old = kept = buckets.get(tail, {})
+        # The oldest comes first, so a look at it tells whether anything is due to go.
+        if old and next(iter(old.values())) <= horizon_ms:
+            kept = {key: ms for key, ms in old.items() if ms > horizon_ms}
+        buckets[tail] = {**kept, handle: at_ms}
+        count += len(buckets[tail]) - len(old)
     return Recent(buckets, count) if count <= count_max else _halve(buckets)
 
 

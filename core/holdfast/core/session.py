@@ -137,6 +137,16 @@ def step(
             return after, [*_unset(session, trigger), *reload]
 
 
+def doubted(session: Session) -> bool:
+    """Say whether a success would change anything."""
+    return bool(
+        session.phase is not Phase.ACTIVE
+        or session.refusals
+        or session.unanswered
+        or session.needs_login
+    )
+
+
 def refusal(session: Session, policy: SessionPolicy) -> Trigger:
     """Say which trigger a refused login is, given what was refused before."""
     if session.phase is Phase.ACTIVE and not session.refusals:
@@ -160,8 +170,7 @@ def _activate(
     session: Session, trigger: Trigger, at_ms: int
 ) -> tuple[Session, list[Command]]:
     won = trigger is Trigger.SUCCEED
-    doubted = session.refusals or session.unanswered or session.needs_login
-    if won and session.phase is Phase.ACTIVE and not doubted:
+    if won and not doubted(session):
         return session, []
     after = Session(
         phase=Phase.ACTIVE,

@@ -98,15 +98,18 @@ def poll(state: Weixin, at_ms: int, policy: Policy) -> Turn:
     if link.phase is transport.Phase.FATAL:
         return state, []
     link, commands = transport.dial(link, at_ms, policy.connection)
-    hold_ms = state.hold_ms or policy.poll.hold_ms
-    command = Poll(
-        link.epoch,
+    state = replace(state, connection=link)
+    return state, [*commands, poll_command(state, policy)]
+
+
+def poll_command(state: Weixin, policy: Policy) -> Poll:
+    """Return the poll of the current epoch."""
+    return Poll(
+        state.connection.epoch,
         state.session.credential,
         state.cursor,
-        hold_ms + policy.poll.grace_ms,
+        (state.hold_ms or policy.poll.hold_ms) + policy.poll.grace_ms,
     )
-    commands.append(command)
-    return replace(state, connection=link), commands
 
 
 def refuse_login(state: Weixin, said: str, fact: Fact, policy: Policy) -> Turn:

@@ -9,6 +9,7 @@ bound single waits on the socket and are set above it.
 
 import socket
 import ssl
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ BODY_BYTES_MAX = 32 * 1024 * 1024
 # Below every deadline of the policies, so that an unreachable host is known as such.
 CONNECT_TIMEOUT_S = 8.0
 KEEPALIVE_S = 15.0
+GZIP_OR_ZLIB = 47  # zlib's name for: look which of the two it is.
 
 
 class Response(Struct, frozen=True):
@@ -81,8 +83,6 @@ class Channel:
                 return await self._exchange(url, headers, body, timeout_ms, left)
             except httpx.TransportError as error:
                 raise _failure(error, left=left.began) from error
-            except httpx.DecodingError as error:
-                raise Failure("protocol", str(error), left=True) from error
         failure.left = left.began
         raise failure
 
@@ -117,28 +117,56 @@ class _Left:
     def __init__(self) -> None:
         self.began = False
 
-    async def trace(self, name: str, _info: Mapping[str, Any]) -> None:
+    async def trace(self, name: str, info: Mapping[str, Any]) -> None:
+        # A CONNECT is for the proxy; the peer sees nothing of it.
         if name.endswith("send_request_headers.started"):
-            self.began = True
+            self.began |= info["request"].method != b"CONNECT"
 
 
 async def _read(response: httpx.Response) -> bytes:
+    """Read the body as it comes, up to the limit."""
     chunks: list[bytes] = []
     size = 0
-    async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > BODY_BYTES_MAX:
-            reason = f"the body is larger than {BODY_BYTES_MAX} bytes"
-            raise Failure("too_large", reason, left=True)
-        chunks.append(chunk)
-    return b"".join(chunks)
+    try:
+        async for chunk in response.aiter_raw():
+            size += len(chunk)
+            chunks.append(chunk)
+            if size > BODY_BYTES_MAX:
+                # Reading on ends or fails; only so do httpx's generators end in order.
+                await response.aclose()
+    except httpx.ReadError:
+        if size <= BODY_BYTES_MAX:
+            raise
+    _check_size(size)
+    return _plain(b"".join(chunks), response.headers.get("Content-Encoding", ""))
+
+
+def _plain(body: bytes, encoding: str) -> bytes:
+    """Undo a compression that nobody asked for; what is not one stays as it came."""
+    if encoding.lower() not in {"gzip", "deflate"}:
+        return body
+    unfolding = zlib.decompressobj(wbits=GZIP_OR_ZLIB)
+    try:
+        plain = unfolding.decompress(body, BODY_BYTES_MAX + 1)
+    except zlib.error:
+        return body
+    _check_size(len(plain))
+    return plain if unfolding.eof else body
+
+
+def _check_size(size: int) -> None:
+    if size > BODY_BYTES_MAX:
+        reason = f"the body is larger than {BODY_BYTES_MAX} bytes"
+        raise Failure("too_large", reason, left=True)
 
 
 def _failure(error: httpx.TransportError, *, left: bool) -> Failure:
     """Say which kind a failed exchange is; the cause is often a link or two down."""
     causes = tuple(_chain(error))
     text = next((str(cause) for cause in reversed(causes) if str(cause)), repr(error))
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
+    if isinstance(error, httpx.ConnectTimeout):
+        text = f"no connection within {CONNECT_TIMEOUT_S:g} s"
+    if any(_is_tls(cause) for cause in causes):
         kind = "tls"
     elif any(isinstance(cause, socket.gaierror) for cause in causes):
         kind = "dns"
@@ -155,7 +183,15 @@ def _failure(error: httpx.TransportError, *, left: bool) -> Failure:
     return Failure(kind, text, left=left)
 
 
+def _is_tls(error: BaseException) -> bool:
+    """Say whether the peer's TLS is wrong; a handshake that breaks off says nothing."""
+    broken_off = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    return isinstance(error, ssl.SSLError) and not broken_off
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        # Of several addresses that were tried, the first tells why.
+        group = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+        error = next(iter(group), error.__cause__ or error.__context__)
