@@ -52,8 +52,8 @@ TIGHT = Policy(
 )
 
 PEERS = ("alice", "bob", "carol")
-CODES = (None, 0, -14, -2, -3, -4, -1, 1, 2**63)
-STATUSES = (200, 200, 200, 200, 204, 301, 404, 401, 429, 500, 524, -1)
+CODES = (*(None, 0) * 9, -14, -14, -2, -2, -3, -4, -1, 1, 2**63)
+STATUSES = (*(200,) * 15, 204, 301, 404, 404, 401, 429, 500, 524, -1)
 WORDS = ("", "session timeout", "rate limited", "\x00\n\ud800")
 KINDS = ("timeout", "connect", "dns", "tls", "reset", "protocol", "too_large", "?")
 STRIDES_MS = (0, 1, 50, 1_000, 5_000, 35_000, 300_000, 86_400_001)
@@ -121,11 +121,12 @@ def _poll_answered(dice: Dice, state: Weixin, _at_ms: int) -> ev.Event:
 
 
 def _message(dice: Dice, _state: Weixin, at_ms: int) -> ev.Event:
+    peer = dice.of(PEERS)
     return ev.MessageReceived(
-        peer=dice.of(PEERS),
+        peer=peer,
         body=dice.handle("body"),
         origin=dice.of((1, 1, 1, 2, 0)),
-        context=dice.handle("token", 6),
+        context=dice.handle(f"token-{peer}", 6),
         sent_ms=at_ms,
         by_id=dice.handle("id", 9),
         by_client=dice.handle("client"),
@@ -197,12 +198,25 @@ DRAWS: Mapping[type[ev.Event], Draw] = {
     ev.SendFailed: _send_failed,
 }
 TYPES = get_args(ev.Event)
+# What happens often; without it a walk would rarely get anywhere.
+COMMON = (
+    ev.Started,
+    ev.CredentialsLoaded,
+    ev.NotifyAnswered,
+    ev.TimerFired,
+    ev.PollAnswered,
+    ev.PollAnswered,
+    ev.MessageReceived,
+    ev.SendRequested,
+    ev.SendAnswered,
+    ev.SendAnswered,
+)
 
 
 def wild_fact(number: int, seq: int, at_ms: int, state: Weixin) -> ev.Fact:
     """Return a fact of any type, at the given time or somewhat later."""
     dice = Dice(number)
-    kind = dice.of(TYPES)
+    kind = dice.of((*TYPES, *COMMON * 5))
     later_ms = at_ms + dice.of(STRIDES_MS)
     return ev.Fact(seq, later_ms, DRAWS[kind](dice, state, later_ms))
 
@@ -218,3 +232,133 @@ def wild_walk(numbers: Sequence[int], policy: Policy) -> Iterator[Step]:
         before, at_ms = state, fact.at_ms
         state, commands = weixin.step(before, fact, policy)
         yield before, fact, state, commands
+
+
+class Shell:
+    """A shell that carries commands out faithfully, before a peer that may do anything.
+
+    `asked` holds what was asked and not answered yet, `timers` what is set. `step` lets
+    something happen that can happen then; `heal` lets all go well from now on.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.state = Weixin()
+        self.seq, self.at_ms = 0, 1
+        self.login = 1
+        self.asked: list[Command] = []
+        self.timers: dict[str, int] = {}
+        self.take(ev.Started(seed=7))
+
+    @property
+    def alive(self) -> bool:
+        """Say whether something is bound to happen, or the account shall stop."""
+        return bool(self.state.stopping or self.asked or self.timers)
+
+    def take(self, event: ev.Event) -> None:
+        """Fold an event and carry out what it leads to."""
+        if isinstance(event, ev.Started):
+            self.asked.clear()
+            self.timers.clear()
+        self.seq += 1
+        fact, before = ev.Fact(self.seq, self.at_ms, event), self.state
+        self.state, commands = weixin.step(before, fact, self.policy)
+        found = broken(before, fact, self.state, commands, self.policy)
+        assert not found, f"{fact}: {found}"
+        for command in commands:
+            self._act(command)
+
+    def _act(self, command: Command) -> None:
+        match command:
+            case SetTimer(name, due_ms):
+                self.timers[name] = due_ms
+            case ClearTimer(name):
+                self.timers.pop(name, None)
+            case Poll():
+                self.asked = [c for c in self.asked if not isinstance(c, Poll)]
+                self.asked.append(command)
+            case ReloadCredentials() | NotifyStart() | NotifyStop() | Send():
+                self.asked.append(command)
+
+    def step(self, number: int) -> None:
+        """Let one of the things happen that can happen now."""
+        dice = Dice(number)
+        self.at_ms += dice.of((0, 1, 200, 5_000))
+        ways = [*[self._answer] * 6, *[self._fire] * 4, *[self._surprise] * 3]
+        dice.of(ways)(dice)
+
+    def _answer(self, dice: Dice) -> None:
+        if self.asked:
+            command = self.asked.pop(dice.below(len(self.asked)))
+            self.take(self._badly(command, dice) if dice.below(2) else well(command, 1))
+
+    def _badly(self, command: Command, dice: Dice) -> ev.Event:
+        status, ret = dice.of(STATUSES), dice.of(CODES)
+        match command:
+            case Poll(epoch) if dice.below(2):
+                return ev.PollFailed(epoch, dice.of(KINDS))
+            case Poll(epoch):
+                return ev.PollAnswered(epoch, status, ret, hint_ms=dice.of((None, 50)))
+            case Send(delivery=number, part=part) if dice.below(2):
+                return ev.SendFailed(number, part, "reset", left=bool(dice.below(2)))
+            case Send(delivery=number, part=part):
+                return ev.SendAnswered(number, part, status, ret)
+            case ReloadCredentials():
+                return ev.CredentialsMissing("no such file")
+            case _:
+                call = "start" if isinstance(command, NotifyStart) else "stop"
+                return ev.NotifyAnswered(call, status, ret, dice.of(CODES))
+
+    def _fire(self, _dice: Dice) -> None:
+        if self.timers:
+            name = min(self.timers, key=lambda name: (self.timers[name], name))
+            due_ms = self.timers.pop(name)
+            self.at_ms = max(self.at_ms, due_ms)
+            self.take(ev.TimerFired(name, due_ms))
+
+    def _surprise(self, dice: Dice) -> None:
+        """Do what the host, the user or the operator may do at any time."""
+        kinds = (*[ev.MessageReceived] * 4, *[ev.SendRequested] * 4, ev.RetryRequested)
+        kind = dice.of((*kinds, ev.CredentialsLoaded, ev.StopRequested, ev.Started))
+        self.take(DRAWS[kind](dice, self.state, self.at_ms))
+
+    def heal(self, steps_max: int) -> bool:
+        """Let the peer and the disk be good; return whether all became well in time."""
+        if self.state.stopping:
+            self.take(ev.Started(seed=8))
+        for number in range(steps_max):
+            self.at_ms += 1_000
+            if self.asked:
+                self.take(well(self.asked.pop(0), number))
+            elif self.timers:
+                self._fire(Dice(0))
+            for peer in PEERS:
+                message = ev.MessageReceived(peer, "body", by_id=f"well-{number}-{peer}")
+                self.take(message)
+            if self.well:
+                return True
+        return False
+
+    @property
+    def well(self) -> bool:
+        return (
+            self.state.session.phase is session.Phase.ACTIVE
+            and self.state.connection.phase is connection.Phase.HEARTBEATING
+            and not self.state.session.needs_login
+            and not self.state.outbox.queues
+        )
+
+
+def well(command: Command, number: int) -> ev.Event:
+    """Return what a good peer and a good disk answer."""
+    match command:
+        case Poll(epoch):
+            return ev.PollAnswered(epoch, cursor=f"cursor-{number}", messages=1)
+        case Send(delivery=number, part=part):
+            return ev.SendAnswered(number, part, ret=0, message_id="1")
+        case ReloadCredentials():
+            return ev.CredentialsLoaded("login-1", "bot-1")
+        case NotifyStart():
+            return ev.NotifyAnswered("start", ret=0)
+        case _:
+            return ev.NotifyAnswered("stop", ret=0)

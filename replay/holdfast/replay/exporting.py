@@ -19,7 +19,12 @@ from holdfast.replay.lines import UNKNOWN, FactLine
 from holdfast.replay.pseudonyms import PseudonymError, prove, pseudonymised
 from holdfast.replay.recorder import RecordingWriter, new_header
 from holdfast.replay.recording import RecordingError, read_recording
-from holdfast.replay.sources import Life, journaled_life, open_journal_reader
+from holdfast.replay.sources import (
+    Life,
+    UnreadableError,
+    journaled_life,
+    open_journal_reader,
+)
 from holdfast.replay.stepping import steps
 
 if TYPE_CHECKING:
@@ -42,8 +47,6 @@ def export_account(
 ) -> int:
     """Export by the configuration's data folder; return the exit code."""
     from holdfast.io.config import ConfigError, load_config  # noqa: PLC0415 - as needed.
-    from holdfast.io.journal_errors import JournalError  # noqa: PLC0415 - as needed.
-    from holdfast.io.recovery import RecoveryError  # noqa: PLC0415 - as needed.
 
     try:
         folder = load_config(config, os.environ).service.data_dir
@@ -53,7 +56,7 @@ def export_account(
     except (ConfigError, WindowError) as error:
         click.echo(str(error), err=True)
         return USAGE
-    except (JournalError, RecoveryError, RecordingError, PseudonymError) as error:
+    except (UnreadableError, RecordingError, PseudonymError) as error:
         click.echo(f"holdfast: {error}", err=True)
         return UNREADABLE
     except OSError as error:

@@ -13,7 +13,7 @@ from holdfast.replay.describe import describe_line, phases
 from holdfast.replay.lines import FactLine
 from holdfast.replay.platforms import State
 from holdfast.replay.recording import RecordingError
-from holdfast.replay.sources import Life, open_lives
+from holdfast.replay.sources import Life, UnreadableError, located, open_lives
 from holdfast.replay.stepping import steps
 
 
@@ -29,8 +29,8 @@ def show_path(path: Path, account: str | None, *, as_json: bool) -> int:
                 if len(lives) > 1 and not as_json:
                     click.echo(f"== {life.name}")
                 _print(life, as_json=as_json)
-    except (RecordingError, OSError, msgspec.DecodeError) as error:
-        click.echo(f"{path}: {error}", err=True)
+    except (RecordingError, UnreadableError, OSError, msgspec.DecodeError) as error:
+        click.echo(located(path, str(error)), err=True)
         return UNREADABLE
     return 0
 

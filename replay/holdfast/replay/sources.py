@@ -26,20 +26,37 @@ class Life(Struct, frozen=True):
     lines: Iterator[FactLine]
 
 
+class UnreadableError(Exception):
+    """A data folder whose journal cannot be read or folded; the text says why."""
+
+
 @contextmanager
 def open_journal_reader(folder: Path) -> Iterator["JournalReader"]:
-    """Open a data folder's journal to read, as of one moment."""
-    from holdfast.io.journal_read import JournalReader  # noqa: PLC0415 - as needed.
+    """Open a data folder's journal to read, as of one moment.
 
-    with JournalReader(folder) as reader, reader.moment():
-        yield reader
+    Raises `UnreadableError`, also for what turns up while it is read.
+    """
+    from holdfast.io.journal_errors import JournalError  # noqa: PLC0415 - as needed.
+    from holdfast.io.journal_read import JournalReader  # noqa: PLC0415 - as needed.
+    from holdfast.io.recovery import RecoveryError  # noqa: PLC0415 - as needed.
+
+    try:
+        with JournalReader(folder) as reader, reader.moment():
+            yield reader
+    except (JournalError, RecoveryError) as error:
+        raise UnreadableError(str(error)) from error
+
+
+def located(path: Path, text: str) -> str:
+    """Name the file exactly once."""
+    return text if text.startswith(str(path)) else f"{path}: {text}"
 
 
 @contextmanager
 def open_lives(path: Path, account: str | None = None) -> Iterator[list[Life]]:
     """Open what is at a path: one recording, or the accounts of a data folder.
 
-    Raises `RecordingError` and the errors of `JournalReader`.
+    Raises `RecordingError` and `UnreadableError`.
     """
     if not path.is_dir():
         yield [recorded_life(path)]

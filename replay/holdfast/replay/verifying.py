@@ -10,7 +10,12 @@ from holdfast.replay.cli import DIFFERENT, UNREADABLE, Paths
 from holdfast.replay.divergence import explain
 from holdfast.replay.player import Result, Verdict, play, play_facts
 from holdfast.replay.recording import RecordingError
-from holdfast.replay.sources import journaled_life, open_journal_reader
+from holdfast.replay.sources import (
+    UnreadableError,
+    journaled_life,
+    located,
+    open_journal_reader,
+)
 
 BROKEN_SHOWN = 5
 CODES = {
@@ -37,22 +42,16 @@ def _results(path: Path) -> Iterator[Result | Exception]:
             yield from _journal(path)
         else:
             yield play(path)
-    except (RecordingError, OSError) as error:
+    except (RecordingError, UnreadableError, OSError) as error:
         yield error
 
 
-def _journal(folder: Path) -> Iterator[Result | Exception]:
-    from holdfast.io.journal_errors import JournalError  # noqa: PLC0415 - as needed.
-    from holdfast.io.recovery import RecoveryError  # noqa: PLC0415 - as needed.
-
-    try:
-        with open_journal_reader(folder) as reader:
-            for name in reader.accounts():
-                life = journaled_life(reader, name)
-                result = play_facts(life.lines, life.start, life.platform, life.policy)
-                yield msgspec.structs.replace(result, name=name)
-    except (JournalError, RecoveryError) as error:
-        yield error
+def _journal(folder: Path) -> Iterator[Result]:
+    with open_journal_reader(folder) as reader:
+        for name in reader.accounts():
+            life = journaled_life(reader, name)
+            result = play_facts(life.lines, life.start, life.platform, life.policy)
+            yield msgspec.structs.replace(result, name=name)
 
 
 def _code(result: Result | Exception) -> int:
@@ -61,7 +60,7 @@ def _code(result: Result | Exception) -> int:
 
 def _as_text(path: Path, result: Result | Exception) -> str:
     if isinstance(result, Exception):
-        return _located(path, str(result))
+        return located(path, str(result))
     place = f"{path} ({result.name})" if path.is_dir() else str(path)
     lines = []
     match result.verdict:
@@ -70,7 +69,7 @@ def _as_text(path: Path, result: Result | Exception) -> str:
                 f"{place}: {result.facts} facts, every command and state equal"
             )
         case Verdict.DAMAGED:
-            lines.append(_located(path, str(result.damage)))
+            lines.append(located(path, str(result.damage)))
         case Verdict.BROKEN:
             lines.append(f"{place}: the same, but promises were broken")
         case _:
@@ -103,8 +102,3 @@ def _as_json(path: Path, result: Result | Exception) -> str:
             "error": str(result.damage) if result.damage else None,
         }
     return msgspec.json.encode(told).decode()
-
-
-def _located(path: Path, text: str) -> str:
-    """Name the file exactly once."""
-    return text if text.startswith(str(path)) else f"{path}: {text}"
