@@ -217,7 +217,7 @@ def read_fact(directive: str) -> tuple[int, Event]:
     time, _, fields = rest.partition(" ")
     at_ms = time.removeprefix(TIME)
     if at_ms == time or not at_ms.isdecimal():
-        raise ScriptError(f"{directive.split()[0]!r} needs {TIME} as its first field")
+        raise ScriptError(f"{tag or directive!r} needs {TIME} as its first field")
     return int(at_ms), parse_event(f"{tag} {fields}")
 
 
@@ -241,8 +241,10 @@ def standing(state: Weixin) -> str:
         "parts": box.parts,
         "spent": _join({name: peer.spent for name, peer in box.peers.items()}),
         "done": _join(
-            {name: "+".join(map(str, (each.through, *each.ahead)))
-             for name, each in state.inbox.consumers.items()}
+            {
+                name: "+".join(map(str, (each.through, *each.ahead)))
+                for name, each in state.inbox.consumers.items()
+            }
         ),
         "stopping": "yes" if state.stopping else "",
     }

@@ -30,6 +30,7 @@ from holdfast.replay.world.weixin_settings import Settings
 START_MS = 1_790_000_000_000
 ALICE, BOB = "alice", "bob"
 BOT = "agent"
+TEST_S_MAX = 30 * 86_400
 NOWHERE = "http://127.0.0.1:9"
 E = TypeVar("E", bound=Event)
 
@@ -60,7 +61,9 @@ async def online(
     """Put a strict peer online that goes by virtual time."""
     assert clock.autojump_threshold == 0, "only so do hours pass at once"
     async with serve_weixin(settings, now_ms=clock_from(START_MS)) as served:
-        yield served
+        # Whoever waits for what never comes waits for this.
+        with trio.fail_after(TEST_S_MAX):
+            yield served
 
 
 def write_token(path: Path, token: str) -> None:
@@ -154,14 +157,17 @@ def recorded(folder: Path, name: str = ALICE) -> list[Fact]:
 
 
 class Gate:
-    """Stands between owners and the disk; what came in is durable, but not yet told."""
+    """Stands behind the disk: what came in is durable, but its owner is not yet told.
+
+    Make it before the service. It is open until it is `shut`.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.entries: list[Entry] = []
         self._monkeypatch = monkeypatch
-        self._open = trio.Event()
-        self._open.set()
-        self._reached = trio.Event()
+        self._is_shut = False
+        self._waiting: list[trio.Event] = []
+        self._came = trio.Event()
         monkeypatch.setattr("holdfast.io.assembly.open_journal", self.open_journal)
 
     @asynccontextmanager
@@ -172,25 +178,38 @@ class Gate:
             yield journal
 
     def shut(self) -> None:
-        self._open, self._reached = trio.Event(), trio.Event()
+        self._is_shut = True
 
     def open(self) -> None:
-        self._open.set()
+        """Let everybody through, now and later."""
+        self._is_shut = False
+        self.let_through()
+
+    def let_through(self) -> None:
+        """Let through who waits, and nobody who comes later."""
+        waiting, self._waiting = self._waiting, []
+        for event in waiting:
+            event.set()
 
     async def reached(self) -> None:
-        """Wait until something stands before the gate."""
-        await self._reached.wait()
+        """Wait until somebody waits before the gate."""
+        while not self._waiting:
+            await self._came.wait()
 
     async def _append(
         self, append: Callable[[Entry], Awaitable[None]], entry: Entry
     ) -> None:
         self.entries.append(entry)
         await append(entry)
-        self._reached.set()
-        await self._open.wait()
+        if self._is_shut:
+            mine = trio.Event()
+            self._waiting.append(mine)
+            came, self._came = self._came, trio.Event()
+            came.set()
+            await mine.wait()
 
 
-Converse = Callable[[trio.abc.Stream], Awaitable[None]]
+Converse = Callable[[trio.SocketStream], Awaitable[None]]
 
 
 @asynccontextmanager
@@ -233,7 +252,9 @@ def answer(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-def answering(body: bytes, *headers: str, status: str = "200 OK") -> Converse:
+def answering(
+    body: bytes, *headers: str, status: str = "200 OK"
+) -> Callable[[trio.abc.Stream], Awaitable[None]]:
     """Return a server that gives the same answer to everything."""
     whole = answer(body, *headers, status=status)
 

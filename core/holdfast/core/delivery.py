@@ -20,6 +20,7 @@ from holdfast.core.outbox import (
     ATTEMPTS_MAX,
     TABLE,
     Keyed,
+    Keys,
     Order,
     Outbox,
     Outcome,
@@ -29,16 +30,20 @@ from holdfast.core.outbox import (
     Scene,
     Sending,
     Trigger,
-    append,
     head,
     put_head,
     take_head,
 )
 from holdfast.core.pacing import counted, delay_ms, gap_ms, overdrawn, spend
 from holdfast.core.policy import DeliveryPolicy
-from holdfast.core.recent import remember, since_ms
+from holdfast.core.recent import outgrown, remember, since_ms
 
 NEXT = "delivery.next"
+NOBODY = Peer()
+# Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
+PARKED, REJECTED = Phase.PARKED, Phase.REJECTED
+LOSE, STALE, THROTTLE = Trigger.LOSE, Trigger.STALE, Trigger.THROTTLE
+LATER = (THROTTLE, LOSE, Trigger.UNREACH)
 
 
 def request(
@@ -48,29 +53,37 @@ def request(
 
     The caller calls `pump` next.
     """
-    if claimed(outbox, event.key, scene):
+    if event.key and claimed(outbox, event.key, scene):
         return outbox, []
     if outbox.parts + len(event.parts) > scene.policy.outbox_parts_max:
         full = f"the outbox holds {outbox.parts} unfinished parts, no more fit"
-        return outbox, [Report(seq, 0, Phase.REJECTED, error=full)]
-    outbox = _claim(outbox, seq, event.key, scene)
+        return outbox, [Report(seq, 0, REJECTED, error=full)]
+    key = event.key
+    keys = _claim(outbox.keys, seq, key, scene) if key else outbox.keys
     name = f"holdfast-{scene.seed:016x}-{seq}"
     parts = tuple(
-        Part(body=part.body, client_id=f"{name}-{number}")
-        for number, part in enumerate(event.parts)
+        [Part(part.body, f"{name}-{number}") for number, part in enumerate(event.parts)]
     )
-    waiting = event.peer in outbox.queues
-    outbox = append(outbox, event.peer, Order(seq, len(parts), parts))
-    if waiting and head(outbox, event.peer)[1].phase is Phase.PARKED:
-        return outbox, [Report(seq, 0, Phase.PARKED, error="behind a parked part")]
-    return outbox, []
+    peer = event.peer
+    before = outbox.queues.get(peer)
+    order = Order(seq, len(parts), parts)
+    after = replace(
+        outbox,
+        queues={**outbox.queues, peer: (*before, order) if before else (order,)},
+        parts=outbox.parts + len(parts),
+        keys=keys,
+    )
+    if before and before[0].parts[0].phase is PARKED:
+        return after, [Report(seq, 0, PARKED, error="behind a parked part")]
+    return after, []
 
 
 def claimed(outbox: Outbox, key: str, scene: Scene) -> int:
     """Return the delivery that a host's key stands for, 0 when it is free."""
-    keyed = outbox.keys.get(key[-2:], {}).get(key)
-    fresh = keyed is not None and keyed.at_ms > scene.at_ms - scene.policy.key_ms
-    return keyed.delivery if keyed is not None and fresh else 0
+    keyed = outbox.keys.young.get(key) or outbox.keys.old.get(key)
+    if keyed is None or keyed.at_ms <= scene.at_ms - scene.policy.key_ms:
+        return 0
+    return keyed.delivery
 
 
 def pump(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
@@ -83,9 +96,9 @@ def pump(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
         return outbox, []
     commands: list[Command] = []
     due_ms = 0
-    for peer in tuple(outbox.queues):
-        part = head(outbox, peer)[1]
-        if part.phase is Phase.PARKED:
+    for peer, orders in outbox.queues.items():
+        part = orders[0].parts[0]
+        if part.phase is PARKED:
             continue
         if why := overdrawn(outbox, peer, part, scene):
             outbox, parked = _park(outbox, peer, why)
@@ -108,23 +121,21 @@ def answer(
     The caller calls `pump` next.
     """
     sending = outbox.sending
-    if sending is None or (sending.delivery, sending.part) != (delivery, part):
+    if sending is None or sending.delivery != delivery or sending.part != part:
         return outbox, []
-    if outcome.trigger is Trigger.STALE:
+    if outcome.trigger is STALE:
         return _send_without(outbox, sending, scene)
     order, current = head(outbox, sending.peer)
     outbox = replace(
         outbox, sending=None, next_ms=scene.at_ms + gap_ms(order.total, scene.policy)
     )
-    match outcome.trigger:
-        case Trigger.THROTTLE if current.throttles >= scene.policy.throttles_max:
-            return _park(outbox, sending.peer, outcome.error)
-        case Trigger.LOSE if current.losses + 1 >= scene.policy.unknown_tries_max:
-            return _finish(outbox, sending.peer, outcome, scene.policy)
-        case Trigger.THROTTLE | Trigger.UNREACH | Trigger.LOSE:
-            return _retry_later(outbox, sending.peer, outcome, scene)
-        case _:
-            return _finish(outbox, sending.peer, outcome, scene.policy)
+    why = outcome.trigger
+    if why is THROTTLE and current.throttles >= scene.policy.throttles_max:
+        return _park(outbox, sending.peer, outcome.error)
+    last = why is LOSE and current.losses + 1 >= scene.policy.unknown_tries_max
+    if why in LATER and not last:
+        return _retry_later(outbox, sending.peer, outcome, scene)
+    return _finish(outbox, sending.peer, outcome, scene.policy)
 
 
 def hear(
@@ -134,14 +145,11 @@ def hear(
 
     A repeated message brings a token too (S7), but no new budget.
     """
-    before = outbox.peers.get(peer, Peer())
+    before = outbox.peers.get(peer, NOBODY)
     keep_ms = scene.policy.forgotten_ms
     dead = since_ms(outbox.forgotten, context) > scene.at_ms - keep_ms
     token = before.context if dead or not context else context
-    if repeated:
-        after = replace(before, context=token)
-    else:
-        after = Peer(context=token, inbound_ms=scene.at_ms)
+    after = replace(before, context=token) if repeated else Peer(token, scene.at_ms)
     if after != before:
         outbox = replace(outbox, peers={**outbox.peers, peer: after})
     if repeated or peer not in outbox.queues:
@@ -152,7 +160,7 @@ def hear(
         return outbox, []
     fresh = replace(part, phase=phase, due_ms=0, throttles=0, misses=0)
     outbox = put_head(outbox, peer, fresh)
-    was_parked = part.phase is Phase.PARKED
+    was_parked = part.phase is PARKED
     return outbox, _tell(outbox, peer, Phase.QUEUED, "") if was_parked else []
 
 
@@ -163,7 +171,7 @@ def restart(outbox: Outbox, at_ms: int) -> Outbox:
     """
     if outbox.sending is not None:
         part = head(outbox, outbox.sending.peer)[1]
-        lost = replace(part, phase=_move(part, Trigger.LOSE), due_ms=at_ms)
+        lost = replace(part, phase=_move(part, LOSE), due_ms=at_ms)
         outbox = put_head(outbox, outbox.sending.peer, lost)
     return replace(outbox, sending=None, due_ms=0)
 
@@ -175,26 +183,32 @@ def drop_contexts(outbox: Outbox) -> tuple[Outbox, list[Command]]:
     return replace(outbox, peers=peers), [Forget(handle) for handle in held]
 
 
-def _claim(outbox: Outbox, seq: int, key: str, scene: Scene) -> Outbox:
-    """Bind a key to this delivery, and drop the keys whose day is over."""
-    if not key:
-        return outbox
+def _claim(keys: Keys, seq: int, key: str, scene: Scene) -> Keys:
+    """Bind a key to this delivery; drop the keys whose day is over now and then."""
+    young = {**keys.young, key: Keyed(seq, scene.at_ms)}
+    if not outgrown(young, keys.old):
+        return Keys(young, keys.old)
     horizon_ms = scene.at_ms - scene.policy.key_ms
-    kept = outbox.keys.get(key[-2:], {})
-    if kept and next(iter(kept.values())).at_ms <= horizon_ms:
-        kept = {name: old for name, old in kept.items() if old.at_ms > horizon_ms}
-    kept = {**kept, key: Keyed(seq, scene.at_ms)}
-    return replace(outbox, keys={**outbox.keys, key[-2:]: kept})
+    merged = {**keys.old, **young}
+    return Keys({}, {k: old for k, old in merged.items() if old.at_ms > horizon_ms})
 
 
 def _send(outbox: Outbox, peer: str, scene: Scene) -> tuple[Outbox, list[Command]]:
-    order, part = head(outbox, peer)
-    context = outbox.peers.get(peer, Peer()).context
+    order, *rest = outbox.queues[peer]
+    part, *parts = order.parts
     attempts = min(part.attempts + 1, ATTEMPTS_MAX)
     part = replace(part, phase=_move(part, Trigger.SEND), due_ms=0, attempts=attempts)
-    outbox, timer = _set_timer(put_head(outbox, peer, part), 0)
+    changed = Order(order.id, order.total, (part, *parts))
+    context = outbox.peers.get(peer, NOBODY).context
     sending = Sending(peer, order.id, order.part, context)
-    return replace(outbox, sending=sending), [*timer, _command(sending, part, scene)]
+    after = replace(
+        outbox,
+        queues={**outbox.queues, peer: (changed, *rest)},
+        sending=sending,
+        due_ms=0,
+    )
+    command = _command(sending, part, scene)
+    return after, [ClearTimer(NEXT), command] if outbox.due_ms else [command]
 
 
 def _send_without(
@@ -204,7 +218,7 @@ def _send_without(
     peer, policy = sending.peer, scene.policy
     part = head(outbox, peer)[1]
     attempts = min(part.attempts + 1, ATTEMPTS_MAX)
-    part = replace(part, phase=_move(part, Trigger.STALE), attempts=attempts)
+    part = replace(part, phase=_move(part, STALE), attempts=attempts)
     known = outbox.peers.get(peer, Peer())
     if known.context == sending.context:
         known = replace(known, context="")
@@ -227,14 +241,14 @@ def _send_without(
 
 def _command(sending: Sending, part: Part, scene: Scene) -> Send:
     return Send(
-        delivery=sending.delivery,
-        part=sending.part,
-        peer=sending.peer,
-        body=part.body,
-        client_id=part.client_id,
-        credential=scene.credential,
-        context=sending.context,
-        timeout_ms=scene.timeout_ms,
+        sending.delivery,
+        sending.part,
+        sending.peer,
+        part.body,
+        part.client_id,
+        scene.credential,
+        sending.context,
+        scene.timeout_ms,
     )
 
 
@@ -257,21 +271,22 @@ def _finish(
     """Take the part off; the rest of a delivery with a refused part is not sent."""
     order, part = head(outbox, peer)
     phase = _move(part, outcome.trigger)
-    refused = phase is Phase.REJECTED
-    numbers = range(order.part, order.total) if refused else (order.part,)
-    reports: list[Command] = [
-        Report(order.id, number, phase, part.attempts, outcome.peer_id, outcome.error)
-        for number in numbers
-    ]
-    outbox = take_head(outbox, peer, whole=refused)
-    return outbox if refused else spend(outbox, peer, policy), reports
+    number, total = order.part, order.total
+    said = part.attempts, outcome.peer_id, outcome.error
+    if phase is REJECTED:
+        reports: list[Command] = [
+            Report(order.id, one, phase, *said) for one in range(number, total)
+        ]
+        return take_head(outbox, peer, whole=True), reports
+    after = replace(take_head(outbox, peer), peers=spend(outbox.peers, peer, policy))
+    return after, [Report(order.id, number, phase, *said)]
 
 
 def _park(outbox: Outbox, peer: str, why: str) -> tuple[Outbox, list[Command]]:
     part = head(outbox, peer)[1]
     parked = replace(part, phase=_move(part, Trigger.PARK), due_ms=0)
     outbox = put_head(outbox, peer, parked)
-    return outbox, _tell(outbox, peer, Phase.PARKED, why)
+    return outbox, _tell(outbox, peer, PARKED, why)
 
 
 def _tell(outbox: Outbox, peer: str, phase: Phase, error: str) -> list[Command]:

@@ -6,12 +6,11 @@ messages up to `through`, and those finished early in `ahead`.
 """
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from holdfast.core.commands import Command, Offer
 from holdfast.core.names import Name
 from holdfast.core.policy import InboxPolicy
-from holdfast.core.recent import Recent, remember, since_ms
+from holdfast.core.recent import Recent, any_since, remember
 from holdfast.core.table import compile_table
 
 
@@ -81,12 +80,11 @@ def receive(
     Without any trace nothing can be said, and a message is never dropped on a guess:
     it is offered.
     """
-    horizon_ms = at_ms - policy.seen_ms
-    known = any(since_ms(inbox.seen, handle) > horizon_ms for handle in traces.look)
+    known = any_since(inbox.seen, traces.look, at_ms - policy.seen_ms)
     phase = _next(Phase.RECORDED, Trigger.REPEAT if known else Trigger.ACCEPT)
     seen = remember(inbox.seen, traces.keep, at_ms, policy.seen_ms, policy.seen_max)
-    commands: list[Command] = [Offer(seq)] if phase is Phase.OFFERED else []
-    return replace(inbox, seen=seen), phase, commands
+    commands: list[Command] = [] if known else [Offer(seq)]
+    return Inbox(seen, inbox.consumers), phase, commands
 
 
 def finish(inbox: Inbox, consumer: str, message: int, through: int) -> Inbox:
@@ -101,7 +99,7 @@ def finish(inbox: Inbox, consumer: str, message: int, through: int) -> Inbox:
     pending = (*before.ahead, message) if early else before.ahead
     ahead = tuple(sorted(seq for seq in pending if seq > reached)) if pending else ()
     consumers = {**inbox.consumers, consumer: Consumer(reached, ahead)}
-    return replace(inbox, consumers=consumers)
+    return Inbox(inbox.seen, consumers)
 
 
 def is_done(consumer: Consumer, message: int) -> bool:

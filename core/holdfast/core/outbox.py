@@ -144,6 +144,15 @@ class Keyed(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     at_ms: int
 
 
+class Keys(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
+    """{key: delivery} in two layers, as `Recent` does it."""
+
+    young: dict[str, Keyed] = {}
+    old: dict[str, Keyed] = {}
+
+
 class Outbox(
     Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -158,8 +167,7 @@ class Outbox(
     next_ms: int = 0
     due_ms: int = 0
     parts: int = 0
-    # {last two characters of a key: {key: delivery}}, as `Recent` does it.
-    keys: dict[str, dict[str, Keyed]] = {}
+    keys: Keys = Keys()
     forgotten: Recent = Recent()
 
 
@@ -192,7 +200,8 @@ def take_head(outbox: Outbox, peer: str, *, whole: bool = False) -> Outbox:
     taken = len(order.parts) if whole else 1
     left = order.parts[taken:]
     orders = (replace(order, parts=left), *rest) if left else tuple(rest)
-    queues = {name: queue for name, queue in outbox.queues.items() if name != peer}
+    queues = outbox.queues.copy()
+    del queues[peer]
     if orders:
         queues[peer] = orders
     return replace(outbox, queues=queues, parts=outbox.parts - taken)

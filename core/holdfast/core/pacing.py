@@ -6,7 +6,16 @@ Arithmetic only; `delivery` acts on it. Units: `*_ms` is milliseconds.
 from msgspec.structs import replace
 
 from holdfast.core.backoff import added_jitter_ms, doubled_ms, full_jitter_ms
-from holdfast.core.outbox import ATTEMPTS_MAX, Outbox, Part, Phase, Scene, Trigger
+from holdfast.core.events import PeerId
+from holdfast.core.outbox import (
+    ATTEMPTS_MAX,
+    Outbox,
+    Part,
+    Peer,
+    Phase,
+    Scene,
+    Trigger,
+)
 from holdfast.core.policy import DeliveryPolicy
 
 
@@ -48,13 +57,15 @@ def counted(part: Part, why: Trigger) -> Part:
             return replace(part, misses=min(part.misses + 1, ATTEMPTS_MAX))
 
 
-def spend(outbox: Outbox, peer: str, policy: DeliveryPolicy) -> Outbox:
+def spend(
+    peers: dict[PeerId, Peer], name: str, policy: DeliveryPolicy
+) -> dict[PeerId, Peer]:
     """Count a part that was, or may have been, accepted (S9)."""
-    granted = outbox.peers.get(peer)
+    granted = peers.get(name)
     if granted is None or granted.spent >= policy.budget:
-        return outbox
-    spent = replace(granted, spent=granted.spent + 1)
-    return replace(outbox, peers={**outbox.peers, peer: spent})
+        return peers
+    spent = Peer(granted.context, granted.inbound_ms, granted.spent + 1)
+    return {**peers, name: spent}
 
 
 def overdrawn(outbox: Outbox, peer: str, part: Part, scene: Scene) -> str:

@@ -1,64 +1,90 @@
 """Recent: handles remembered for a while, in a value that is cheap to change.
 
-`buckets` is {last two characters of a handle: {handle: at_ms}}. Handles are digests,
-so they spread evenly, and adding one copies one small dictionary instead of all.
+Two layers {handle: at_ms}: `young` holds what came since `old` was last made. Adding
+copies the young layer alone; when it outgrows the square root of the old one, both are
+merged. So adding costs well under a microsecond, whether ten or ten thousand handles
+are remembered, and a look costs two lookups.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 from msgspec import Struct
 
 NEVER_MS = -(1 << 62)
+YOUNG_MIN = 64
 
 
 class Recent(
     Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """What was remembered; `count` is the number of handles."""
+    """What was remembered; times ascend, from the first of `old` on."""
 
-    buckets: dict[str, dict[str, int]] = {}
-    count: int = 0
+    young: dict[str, int] = {}
+    old: dict[str, int] = {}
 
 
 def since_ms(recent: Recent, handle: str) -> int:
     """Return when a handle was remembered first, `NEVER_MS` when it was not."""
-    bucket = recent.buckets.get(handle[-2:])
-    return NEVER_MS if bucket is None else bucket.get(handle, NEVER_MS)
+    young_ms = recent.young.get(handle)
+    return recent.old.get(handle, NEVER_MS) if young_ms is None else young_ms
+
+
+def any_since(recent: Recent, handles: Sequence[str], horizon_ms: int) -> bool:
+    """Say whether one of the handles was remembered after a time."""
+    young, old = recent.young, recent.old
+    for handle in handles:
+        ms = young.get(handle) or old.get(handle)
+        if ms is not None and ms > horizon_ms:
+            return True
+    return False
+
+
+def outgrown(young: Sized, old: Sized) -> bool:
+    """Say whether a young layer is large enough to be merged into the old one."""
+    size = len(young)
+    return size > YOUNG_MIN and size * size > len(old)
 
 
 def remember(
     recent: Recent, handles: Sequence[str], at_ms: int, keep_ms: int, count_max: int
 ) -> Recent:
-    """Add what is not remembered yet; forget what is older than `keep_ms`.
+    """Add what is not remembered yet; forget what is much older than `keep_ms`.
 
-    Old handles go when their bucket is touched: readers compare times themselves.
+    Old handles go when the layers are merged: readers compare times themselves.
     """
     horizon_ms = at_ms - keep_ms
-    new = [h for h in handles if since_ms(recent, h) <= horizon_ms]
-    if not new:
+    young, old = recent.young, recent.old
+    added = {}
+    for handle in handles:
+        if (
+            old.get(handle, NEVER_MS) <= horizon_ms
+            and young.get(handle, NEVER_MS) <= horizon_ms
+        ):
+            added[handle] = at_ms
+    if not added:
         return recent
-    buckets, count = dict(recent.buckets), recent.count
-    for handle in new:
-        tail = handle[-2:]
-        old = kept = buckets.get(tail, {})
-        # The oldest comes first, so a look at it tells whether anything is due to go.
-        if old and next(iter(old.values())) <= horizon_ms:
-            kept = {key: ms for key, ms in old.items() if ms > horizon_ms}
-        buckets[tail] = {**kept, handle: at_ms}
-        count += len(buckets[tail]) - len(old)
-    return Recent(buckets, count) if count <= count_max else _halve(buckets)
+    young = {**young, **added}
+    if not outgrown(young, old):
+        return Recent(young, old)
+    return Recent({}, _merged(old, young, horizon_ms, keep_ms, count_max))
 
 
-def _halve(buckets: dict[str, dict[str, int]]) -> Recent:
-    """Keep the younger half: rare, so the limit costs nothing per message.
-
-    The cut is a time, not a handle, so it falls the same way under other handles.
-    """
-    times = sorted(ms for bucket in buckets.values() for ms in bucket.values())
-    cut_ms = times[len(times) // 2]
-    halved = {
-        tail: {key: ms for key, ms in bucket.items() if ms > cut_ms}
-        for tail, bucket in buckets.items()
-    }
-    young = {tail: bucket for tail, bucket in halved.items() if bucket}
-    return Recent(young, sum(map(len, young.values())))
+def _merged(
+    old: dict[str, int],
+    young: dict[str, int],
+    horizon_ms: int,
+    keep_ms: int,
+    count_max: int,
+) -> dict[str, int]:
+    """Merge, and drop what is over age once that is a good part of the whole."""
+    if not old.keys().isdisjoint(young):
+        # What comes again after its time moves to the end, so that times ascend.
+        old = {handle: ms for handle, ms in old.items() if handle not in young}
+    merged = {**old, **young}
+    oldest_ms = next(iter(merged.values()))
+    if len(merged) > count_max:
+        times = sorted(merged.values())
+        horizon_ms = max(horizon_ms, times[len(times) // 2])
+    elif oldest_ms > horizon_ms - keep_ms // 4:
+        return merged
+    return {handle: ms for handle, ms in merged.items() if ms > horizon_ms}

@@ -26,7 +26,7 @@ from holdfast.core.weixin_account import (
     refuse_login,
     scene,
 )
-from holdfast.core.weixin_poll import poll_ended
+from holdfast.core.weixin_poll import poll_answered, poll_failed
 from holdfast.core.weixin_rules import (
     Verdict,
     cause_code,
@@ -215,7 +215,7 @@ def _message_received(
     )
     state = replace(state, inbox=box, outbox=outbox)
     if not outbox.queues:
-        return state, offered + heard
+        return state, offered
     state, sent = pump(state, fact, policy)
     return state, offered + heard + sent
 
@@ -273,8 +273,8 @@ _ON: Mapping[type, Callable[[Weixin, Any, ev.Fact, Policy], Turn]] = {
     ev.CredentialsMissing: _credentials_missing,
     ev.NotifyAnswered: _notify_answered,
     ev.NotifyFailed: _notify_failed,
-    ev.PollAnswered: poll_ended,
-    ev.PollFailed: poll_ended,
+    ev.PollAnswered: poll_answered,
+    ev.PollFailed: poll_failed,
     ev.MessageReceived: _message_received,
     ev.MessageDone: _message_done,
     ev.SendRequested: _send_requested,

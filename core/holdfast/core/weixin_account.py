@@ -64,6 +64,16 @@ def live_handles(state: Weixin) -> tuple[str, ...]:
     return tuple(h for h in (state.cursor, *contexts, *bodies) if h)
 
 
+def done_through(state: Weixin, seq: int) -> int:
+    """Return up to which fact nothing waits: no consumer, and no unfinished delivery.
+
+    `seq` is that of the newest fact. What comes after the result must be kept.
+    """
+    reached = [consumer.through for consumer in state.inbox.consumers.values()]
+    asked = [order.id - 1 for q in state.outbox.queues.values() for order in q]
+    return min([seq, *reached, *asked])
+
+
 def move_session(
     state: Weixin,
     trigger: session.Trigger,
@@ -98,18 +108,12 @@ def poll(state: Weixin, at_ms: int, policy: Policy) -> Turn:
     if link.phase is transport.Phase.FATAL:
         return state, []
     link, commands = transport.dial(link, at_ms, policy.connection)
-    state = replace(state, connection=link)
-    return state, [*commands, poll_command(state, policy)]
-
-
-def poll_command(state: Weixin, policy: Policy) -> Poll:
-    """Return the poll of the current epoch."""
-    return Poll(
-        state.connection.epoch,
-        state.session.credential,
-        state.cursor,
-        (state.hold_ms or policy.poll.hold_ms) + policy.poll.grace_ms,
+    hold_ms = state.hold_ms or policy.poll.hold_ms
+    timeout_ms = hold_ms + policy.poll.grace_ms
+    commands.append(
+        Poll(link.epoch, state.session.credential, state.cursor, timeout_ms)
     )
+    return replace(state, connection=link), commands
 
 
 def refuse_login(state: Weixin, said: str, fact: Fact, policy: Policy) -> Turn:
@@ -131,11 +135,11 @@ def move_connection(
 def scene(state: Weixin, fact: Fact, policy: Policy) -> Scene:
     """Gather what the outbox's moves need beside the outbox."""
     return Scene(
-        at_ms=fact.at_ms,
-        seed=state.seed,
-        credential=state.session.credential,
-        timeout_ms=policy.poll.send_timeout_ms,
-        policy=policy.delivery,
+        fact.at_ms,
+        state.seed,
+        state.session.credential,
+        policy.poll.send_timeout_ms,
+        policy.delivery,
     )
 
 

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from holdfast.core import connection as transport
 from holdfast.core import session
-from holdfast.core.commands import Command
+from holdfast.core.commands import Command, Poll
 from holdfast.core.events import Fact, PollAnswered, PollFailed
 from holdfast.core.policy import Policy
 from holdfast.core.weixin_account import (
@@ -13,54 +13,46 @@ from holdfast.core.weixin_account import (
     complain,
     move_connection,
     move_session,
-    poll_command,
     refuse_login,
 )
-from holdfast.core.weixin_rules import Verdict, cause_code, read_poll, words
+from holdfast.core.weixin_rules import (
+    Verdict,
+    cause_code,
+    read_failed_poll,
+    read_poll,
+    words,
+)
+
+# Looked up once: an attribute of an Enum costs more than the comparison (CPython 3.11).
+ALIVE = Verdict.ALIVE
 
 
-def poll_ended(
-    state: Weixin,
-    event: PollAnswered | PollFailed,
-    fact: Fact,
-    policy: Policy,
+def poll_answered(
+    state: Weixin, event: PollAnswered, fact: Fact, policy: Policy
 ) -> Turn:
-    """Take the end of the poll under way; that of an older epoch changes nothing."""
+    """Take the answer to the poll under way; one of an older epoch changes nothing."""
     if not transport.current(state.connection, event.epoch):
         return state, []
     verdict = read_poll(event)
-    if verdict is Verdict.ALIVE and isinstance(event, PollAnswered):
+    if verdict is ALIVE:
         return _poll_again(state, event, fact, policy)
-    if isinstance(event, PollAnswered):
-        cursor, hold_ms = _adopted(state, event, policy)
-        state = replace(state, cursor=cursor, hold_ms=hold_ms)
-    said = words(event)
-    state = complain(state, fact, "poll", cause_code(event), said)
-    cause = transport.Cause(fact.at_ms, cause_code(event), said)
-    match verdict:
-        case Verdict.REVOKED:
-            state, opened = move_connection(
-                state, transport.Trigger.OPEN, cause, policy
-            )
-            link = replace(state.connection, dialed_ms=0)
-            state, moved = refuse_login(
-                replace(state, connection=link), said, fact, policy
-            )
-            return state, opened + moved
-        case Verdict.STRANGER:
-            return _met_stranger(state, cause, policy)
-        case _:
-            link = replace(state.connection, strangers=0)
-            state = replace(state, connection=link)
-            return move_connection(state, transport.Trigger.LOSE, cause, policy)
+    cursor, hold_ms = _adopted(state, event, policy)
+    state = replace(state, cursor=cursor, hold_ms=hold_ms)
+    return _poll_in_vain(state, verdict, event, fact, policy)
+
+
+def poll_failed(state: Weixin, event: PollFailed, fact: Fact, policy: Policy) -> Turn:
+    """Take the end of a poll without an answer, like `poll_answered`."""
+    if not transport.current(state.connection, event.epoch):
+        return state, []
+    return _poll_in_vain(state, read_failed_poll(event), event, fact, policy)
 
 
 def _adopted(state: Weixin, event: PollAnswered, policy: Policy) -> tuple[str, int]:
     """Return the cursor (its messages were recorded before) and the clamped hint."""
-    hold_ms = state.hold_ms
-    if event.hint_ms is not None:
-        longest_ms = min(event.hint_ms, policy.poll.hold_ms_max)
-        hold_ms = max(policy.poll.hold_ms_min, longest_ms)
+    hold_ms, hint_ms = state.hold_ms, event.hint_ms
+    if hint_ms is not None and hint_ms != hold_ms:
+        hold_ms = max(policy.poll.hold_ms_min, min(hint_ms, policy.poll.hold_ms_max))
     return event.cursor or state.cursor, hold_ms
 
 
@@ -73,21 +65,46 @@ def _poll_again(state: Weixin, event: PollAnswered, fact: Fact, policy: Policy) 
     if session.doubted(state.session):
         state, commands = move_session(state, session.Trigger.SUCCEED, fact, policy)
     cursor, hold_ms = _adopted(state, event, policy)
-    link, at_ms = state.connection, fact.at_ms
-    soonest_ms = link.dialed_ms + policy.poll.interval_ms_min
+    link, at_ms, limits = state.connection, fact.at_ms, policy.poll
+    soonest_ms = link.dialed_ms + limits.interval_ms_min
     if state.stopping:
         link = replace(transport.confirm(link, at_ms), dialed_ms=0)
     elif at_ms < soonest_ms and not event.messages:
-        link = transport.confirm(link, at_ms)
-        link, waiting = transport.wait(link, soonest_ms)
-        commands = commands + waiting
+        link, waiting = transport.wait(transport.confirm(link, at_ms), soonest_ms)
+        commands += waiting
     else:
         link, dialed = transport.beat(link, at_ms, policy.connection)
-        commands = commands + dialed
-    state = replace(state, connection=link, cursor=cursor, hold_ms=hold_ms)
-    if link.dialed_ms:
-        commands.append(poll_command(state, policy))
-    return state, commands
+        commands += dialed
+        timeout_ms = (hold_ms or limits.hold_ms) + limits.grace_ms
+        commands.append(Poll(link.epoch, state.session.credential, cursor, timeout_ms))
+    return replace(state, connection=link, cursor=cursor, hold_ms=hold_ms), commands
+
+
+def _poll_in_vain(
+    state: Weixin,
+    verdict: Verdict,
+    event: PollAnswered | PollFailed,
+    fact: Fact,
+    policy: Policy,
+) -> Turn:
+    """Doubt the login, the address or the line, as the verdict says."""
+    said = words(event)
+    state = complain(state, fact, "poll", cause_code(event), said)
+    cause = transport.Cause(fact.at_ms, cause_code(event), said)
+    match verdict:
+        case Verdict.REVOKED:
+            opened = transport.Trigger.OPEN
+            state, commands = move_connection(state, opened, cause, policy)
+            link = replace(state.connection, dialed_ms=0)
+            state = replace(state, connection=link)
+            state, moved = refuse_login(state, said, fact, policy)
+            return state, commands + moved
+        case Verdict.STRANGER:
+            return _met_stranger(state, cause, policy)
+        case _:
+            link = replace(state.connection, strangers=0)
+            state = replace(state, connection=link)
+            return move_connection(state, transport.Trigger.LOSE, cause, policy)
 
 
 def _met_stranger(state: Weixin, cause: transport.Cause, policy: Policy) -> Turn:

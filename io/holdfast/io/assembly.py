@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from holdfast.core import weixin
 from holdfast.core.invariants import broken
-from holdfast.core.weixin_account import live_handles
+from holdfast.core.weixin_account import done_through, live_handles
 from holdfast.io.clock import Clock, SystemClock
 from holdfast.io.config import Account, Config, load_config
 from holdfast.io.credentials import CredentialSource
@@ -150,6 +150,7 @@ async def _prune_for_ever(journal: Journal, owners: list[Owner]) -> None:
                 owner.seat.account,
                 before_ms=owner.now_ms - kept.retention_ms,
                 bytes_max=kept.retention_bytes,
+                keep_after_seq=done_through(owner.state, owner.seq),
                 live_handles=live_handles(owner.state),
             )
 

@@ -158,7 +158,8 @@ class Messages:
 
 def _open(body: bytes) -> Any:
     """Return a message's own JSON; its text when it is none."""
+    text = body.decode("utf-8", "replace")
     try:
-        return _decode.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return body.decode("utf-8", "replace")
+        return _decode.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text

@@ -142,13 +142,13 @@ class Fold:
         marked: list[Checkpoint],
     ) -> State:
         state, policy = self.state, self._policy
-        step, tell = self._step, produced.append
+        step, tell, bare = self._step, produced.append, NO_STATE
         for line in lines:
             if type(line.event) is Started:
                 policy = self._rules.policy_from(line.event, policy)
             state, commands = step(state, line, policy)
             tell(commands)
-            if line.state is not NO_STATE:
+            if line.state is not bare:
                 marked.append((line.state, state))
         self._policy = policy
         return state

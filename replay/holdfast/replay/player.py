@@ -120,9 +120,9 @@ def play_facts(
 ) -> Result:
     """Verify the facts of a journal, folded from the state `start`.
 
-    `policy` holds until a `Started` brings another.
-    A fact whose `commands` are `UNKNOWN` was cut off by a crash: it is folded, and
-    nothing is compared.
+    `policy` holds until a `Started` brings another. A fact whose `commands` are
+    `UNKNOWN` was cut off by a crash: it is folded, and nothing is compared. Errors of
+    the iterable itself pass through.
     """
     fold = Fold(Rules(platform, policy, invariants=invariants), start)
     damage = None

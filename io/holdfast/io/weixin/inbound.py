@@ -38,6 +38,7 @@ def receive(raw: Raw, vault: Vault) -> tuple[MessageReceived, list[Kept]]:
     body = vault.seal(BODY, bytes(raw))
     message_id = wire.id_of(fields, "message_id")
     sent_ms = wire.int_of(fields, "create_time_ms") or 0
+    content = _content(items) if sent_ms else ""
 
     def known_as(kind: str, value: str) -> str:
         return vault.handle(kind, f"{sender}\0{value}") if value else ""
@@ -55,9 +56,7 @@ def receive(raw: Raw, vault: Vault) -> tuple[MessageReceived, list[Kept]]:
         by_client=known_as("client", wire.text_of(fields, "client_id")),
         by_wire_seq=known_as("seq", wire.id_of(fields, "seq")),
         by_items=known_as("items", "\0".join(item_ids)),
-        by_content=known_as("content", f"{sent_ms}\0{_content(items)}")
-        if sent_ms
-        else "",
+        by_content=known_as("content", f"{sent_ms}\0{content}") if content else "",
         quotes=any("ref_msg" in item for item in items),
     )
     return event, [body, vault.seal(CONTEXT, context)] if context else [body]
@@ -96,13 +95,19 @@ def _origin(fields: wire.Fields) -> int:
 
 
 def _content(items: list[wire.Fields]) -> str:
-    """Return what stays the same in every copy of a message, in a fixed order."""
-    kept = [
-        {
-            name: _decode.decode(raw)
-            for name, raw in item.items()
-            if name not in INCIDENTAL
-        }
-        for item in items
-    ]
-    return msgspec.json.encode(kept, order="deterministic").decode()
+    """Return what stays the same in every copy of a message, in a fixed order.
+
+    Empty when it cannot be read: the message is then known again by its ids alone.
+    """
+    try:
+        kept = [
+            {
+                name: _decode.decode(raw)
+                for name, raw in item.items()
+                if name not in INCIDENTAL
+            }
+            for item in items
+        ]
+        return msgspec.json.encode(kept, order="deterministic").decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""

@@ -162,9 +162,9 @@ class WeixinPeer:
     def _unreadable(
         self, command: Poll, response: Response, opened: wire.Opened
     ) -> Draft:
-        """Keep a body that could not be read: it may hold messages (S2)."""
+        """Keep a body that was not read, whatever it is: it may hold messages (S2)."""
         kept: tuple[Kept, ...] = ()
-        if response.body and opened.malformed:
+        if response.body:
             kept = (self._vault.seal(BODY, response.body),)
         answered = PollAnswered(
             epoch=command.epoch,

@@ -106,7 +106,8 @@ def fields_of(raw: Raw) -> Fields:
 def int_of(fields: Fields, name: str) -> int | None:
     """Return a whole number, also one written as text; None when it is neither."""
     text = id_of(fields, name, zero="0")
-    return int(text) if text.lstrip("-").isdecimal() and len(text) <= INT_MAX else None
+    digits = text.removeprefix("-")
+    return int(text) if digits.isdecimal() and len(text) <= INT_MAX else None
 
 
 def id_of(fields: Fields, name: str, zero: str = "") -> str:
