@@ -59,7 +59,7 @@ def test_a_message_without_a_trace_is_always_offered() -> None:
 def test_a_message_is_offered_unless_a_handle_of_it_was_kept_in_time(
     story: list[tuple[int, tuple[str, ...]]],
 ) -> None:
-    box, at_ms, kept = Inbox(), 0, dict[str, int]()
+    box, at_ms, kept = Inbox(), 1, dict[str, int]()
     for seq, (later_ms, handles) in enumerate(story, 1):
         at_ms += later_ms
         kept = {key: ms for key, ms in kept.items() if ms > at_ms - POLICY.seen_ms}

@@ -77,7 +77,7 @@ def overspent(spent: int) -> Weixin:
 
 def forgotten(context: str) -> tuple[Weixin, Send]:
     sending = replace(SENDING, context=context)
-    known = Recent({"-1": {"token-1": AT_MS - 1}}, 1)
+    known = Recent({"token-1": AT_MS - 1})
     box = replace(UNDER_WAY, sending=sending, forgotten=known)
     return replace(WELL, outbox=box), replace(SEND, context=context)
 

@@ -23,6 +23,7 @@ from holdfast.core.weixin_rules import (
     code,
     from_the_bot,
     known_by,
+    read_failed_poll,
     read_poll,
     read_probe,
     read_send,
@@ -82,7 +83,7 @@ def test_either_field_alone_signals_a_failure(
     assert code(sent(ret=ret, errcode=errcode)) == expected
 
 
-POLLS = [
+ANSWERED_POLLS = [
     (polled(), Verdict.ALIVE),
     (polled(ret=0), Verdict.ALIVE),
     (polled(errcode=-14), Verdict.REVOKED),  # 12: the login is refused.
@@ -98,18 +99,23 @@ POLLS = [
     (polled(status=404), Verdict.STRANGER),
     (polled(malformed="not JSON"), Verdict.LOST),
     (polled(malformed="cut off", errcode=-14), Verdict.LOST),
-    *(
-        (PollFailed(1, kind), Verdict.LOST)
-        for kind in ("timeout", "connect", "dns", "reset", "protocol", "too_large")
-    ),
-    (PollFailed(1, "tls"), Verdict.STRANGER),
-    (PollFailed(1, "something new"), Verdict.LOST),
+    (polled(status=524, malformed="not JSON"), Verdict.LOST),
 ]
+FAILED_POLLS = {
+    **dict.fromkeys(("timeout", "connect", "dns", "reset"), Verdict.LOST),
+    **dict.fromkeys(("protocol", "too_large", "something new"), Verdict.LOST),
+    "tls": Verdict.STRANGER,
+}
 
 
-@pytest.mark.parametrize(("event", "verdict"), POLLS)
-def test_what_a_poll_tells(event: PollAnswered | PollFailed, verdict: Verdict) -> None:
+@pytest.mark.parametrize(("event", "verdict"), ANSWERED_POLLS)
+def test_what_the_answer_to_a_poll_tells(event: PollAnswered, verdict: Verdict) -> None:
     assert read_poll(event) is verdict
+
+
+@pytest.mark.parametrize(("kind", "verdict"), FAILED_POLLS.items())
+def test_what_a_poll_without_an_answer_tells(kind: str, verdict: Verdict) -> None:
+    assert read_failed_poll(PollFailed(1, kind)) is verdict
 
 
 PROBES = [

@@ -99,6 +99,10 @@ class Cause(Struct, frozen=True, gc=False):
     text: str = ""
 
 
+# Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
+HEARTBEATING = Phase.HEARTBEATING
+
+
 def current(connection: Connection, epoch: int) -> bool:
     """Say whether a fact of this epoch speaks of the dial that is under way."""
     return epoch == connection.epoch and connection.dialed_ms > 0
@@ -117,20 +121,19 @@ def dial(
     return after, [ClearTimer(RETRY)] if connection.due_ms else []
 
 
-def beat(
-    connection: Connection, at_ms: int, policy: ConnectionPolicy
-) -> tuple[Connection, list[Command]]:
-    """Confirm, and dial again: what nearly every answered poll does, in one move."""
-    if connection.phase is not Phase.HEARTBEATING or connection.strangers:
-        return dial(confirm(connection, at_ms), at_ms, policy)
-    after = replace(
+def beat(connection: Connection, at_ms: int, policy: ConnectionPolicy) -> Connection:
+    """Confirm, and dial again: what nearly every answered poll does, in one move.
+
+    The dial that was answered had no timer beside it, so there is none to clear.
+    """
+    if connection.phase is not HEARTBEATING or connection.strangers:
+        connection = confirm(connection, at_ms)
+    return replace(
         connection,
         epoch=connection.epoch % policy.epoch_max + 1,
         dialed_ms=at_ms,
-        due_ms=0,
         alive_ms=at_ms,
     )
-    return after, [ClearTimer(RETRY)] if connection.due_ms else []
 
 
 def wait(connection: Connection, due_ms: int) -> tuple[Connection, list[Command]]:

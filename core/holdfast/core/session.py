@@ -100,6 +100,10 @@ TABLE = compile_table(
 )
 
 
+# Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
+ACTIVE = Phase.ACTIVE
+
+
 def step(
     session: Session, trigger: Trigger, at_ms: int, reason: str, policy: SessionPolicy
 ) -> tuple[Session, list[Command]]:
@@ -140,7 +144,7 @@ def step(
 def doubted(session: Session) -> bool:
     """Say whether a success would change anything."""
     return bool(
-        session.phase is not Phase.ACTIVE
+        session.phase is not ACTIVE
         or session.refusals
         or session.unanswered
         or session.needs_login

@@ -48,7 +48,8 @@ Move = session.Trigger
 
 def step(state: Weixin, fact: ev.Fact, policy: Policy) -> Turn:
     """Fold one fact: return the next state, and the commands in order of execution."""
-    return _ON[type(fact.event)](state, fact.event, fact, policy)
+    event = fact.event
+    return _ON[type(event)](state, event, fact, policy)
 
 
 def _started(state: Weixin, event: ev.Started, fact: ev.Fact, policy: Policy) -> Turn:
@@ -230,11 +231,12 @@ def _message_done(
 def _send_requested(
     state: Weixin, event: ev.SendRequested, fact: ev.Fact, policy: Policy
 ) -> Turn:
-    outbox, reports = delivery.request(
-        state.outbox, fact.seq, event, scene(state, fact, policy)
-    )
-    state, sent = pump(replace(state, outbox=outbox), fact, policy)
-    return state, reports + sent
+    now = scene(state, fact, policy)
+    outbox, commands = delivery.request(state.outbox, fact.seq, event, now)
+    if not state.stopping:
+        outbox, sent = delivery.pump(outbox, now)
+        commands += sent
+    return replace(state, outbox=outbox), commands
 
 
 def _send_ended(
@@ -248,20 +250,24 @@ def _send_ended(
     with_context = sending is not None and bool(sending.context)
     blame = policy.delivery.refusal_blames_context
     outcome = read_send(event, with_context=with_context, blame_context=blame)
+    now = scene(state, fact, policy)
     outbox, commands = delivery.answer(
-        state.outbox, event.delivery, event.part, outcome, scene(state, fact, policy)
+        state.outbox, event.delivery, event.part, outcome, now
     )
     if outbox is state.outbox:
         return state, []
+    if not state.stopping:
+        outbox, sent = delivery.pump(outbox, now)
+        commands += sent
     state = replace(state, outbox=outbox)
-    if outcome.error:
-        state = complain(state, fact, "send", cause_code(event), outcome.error)
+    if not outcome.error:
+        return state, commands
+    state = complain(state, fact, "send", cause_code(event), outcome.error)
     fresh = state.session.phase is Active and not state.session.refusals
     if fresh and refuses_login(event, with_context=with_context):
         state, moved = move_session(state, Move.EXPIRE, fact, policy, outcome.error)
-        commands = commands + moved
-    state, sent = pump(state, fact, policy)
-    return state, commands + sent
+        commands += moved
+    return state, commands
 
 
 _ON: Mapping[type, Callable[[Weixin, Any, ev.Fact, Policy], Turn]] = {

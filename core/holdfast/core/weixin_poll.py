@@ -6,7 +6,7 @@ from holdfast.core import connection as transport
 from holdfast.core import session
 from holdfast.core.commands import Command, Poll
 from holdfast.core.events import Fact, PollAnswered, PollFailed
-from holdfast.core.policy import Policy
+from holdfast.core.policy import Policy, PollPolicy
 from holdfast.core.weixin_account import (
     Turn,
     Weixin,
@@ -30,15 +30,45 @@ ALIVE = Verdict.ALIVE
 def poll_answered(
     state: Weixin, event: PollAnswered, fact: Fact, policy: Policy
 ) -> Turn:
-    """Take the answer to the poll under way; one of an older epoch changes nothing."""
-    if not transport.current(state.connection, event.epoch):
+    """Take the answer to the poll under way; one of an older epoch changes nothing.
+
+    Most facts of most journals are answered polls, so a good answer is counted as a
+    heartbeat, and the next poll begun, in one change of the state.
+    """
+    link = state.connection
+    if event.epoch != link.epoch or not link.dialed_ms:
         return state, []
     verdict = read_poll(event)
-    if verdict is ALIVE:
-        return _poll_again(state, event, fact, policy)
-    cursor, hold_ms = _adopted(state, event, policy)
-    state = replace(state, cursor=cursor, hold_ms=hold_ms)
-    return _poll_in_vain(state, verdict, event, fact, policy)
+    if verdict is not ALIVE:
+        cursor, hold_ms = _adopted(state, event, policy)
+        state = replace(state, cursor=cursor, hold_ms=hold_ms)
+        return _poll_in_vain(state, verdict, event, fact, policy)
+    commands: list[Command] = []
+    if session.doubted(state.session):
+        state, commands = move_session(state, session.Trigger.SUCCEED, fact, policy)
+    cursor, hold_ms = state.cursor, state.hold_ms
+    if event.cursor != cursor or event.hint_ms != hold_ms:
+        cursor, hold_ms = _adopted(state, event, policy)
+    at_ms, limits = fact.at_ms, policy.poll
+    early = at_ms < link.dialed_ms + limits.interval_ms_min and not event.messages
+    if early or state.stopping:
+        link, waiting = _wait_to_poll(state, at_ms, limits)
+        commands += waiting
+    else:
+        link = transport.beat(link, at_ms, policy.connection)
+        timeout_ms = (hold_ms or limits.hold_ms) + limits.grace_ms
+        commands.append(Poll(link.epoch, state.session.credential, cursor, timeout_ms))
+    return replace(state, connection=link, cursor=cursor, hold_ms=hold_ms), commands
+
+
+def _wait_to_poll(
+    state: Weixin, at_ms: int, limits: PollPolicy
+) -> tuple[transport.Connection, list[Command]]:
+    """Never poll faster than a person types, nor at all when we are stopping."""
+    link = transport.confirm(state.connection, at_ms)
+    if state.stopping:
+        return replace(link, dialed_ms=0), []
+    return transport.wait(link, link.dialed_ms + limits.interval_ms_min)
 
 
 def poll_failed(state: Weixin, event: PollFailed, fact: Fact, policy: Policy) -> Turn:
@@ -54,30 +84,6 @@ def _adopted(state: Weixin, event: PollAnswered, policy: Policy) -> tuple[str, i
     if hint_ms is not None and hint_ms != hold_ms:
         hold_ms = max(policy.poll.hold_ms_min, min(hint_ms, policy.poll.hold_ms_max))
     return event.cursor or state.cursor, hold_ms
-
-
-def _poll_again(state: Weixin, event: PollAnswered, fact: Fact, policy: Policy) -> Turn:
-    """Count the answer as a heartbeat and poll on, never faster than a person types.
-
-    Most facts of most journals end here, so all is changed in one go.
-    """
-    commands: list[Command] = []
-    if session.doubted(state.session):
-        state, commands = move_session(state, session.Trigger.SUCCEED, fact, policy)
-    cursor, hold_ms = _adopted(state, event, policy)
-    link, at_ms, limits = state.connection, fact.at_ms, policy.poll
-    soonest_ms = link.dialed_ms + limits.interval_ms_min
-    if state.stopping:
-        link = replace(transport.confirm(link, at_ms), dialed_ms=0)
-    elif at_ms < soonest_ms and not event.messages:
-        link, waiting = transport.wait(transport.confirm(link, at_ms), soonest_ms)
-        commands += waiting
-    else:
-        link, dialed = transport.beat(link, at_ms, policy.connection)
-        commands += dialed
-        timeout_ms = (hold_ms or limits.hold_ms) + limits.grace_ms
-        commands.append(Poll(link.epoch, state.session.credential, cursor, timeout_ms))
-    return replace(state, connection=link, cursor=cursor, hold_ms=hold_ms), commands
 
 
 def _poll_in_vain(

@@ -38,7 +38,7 @@ class Verdict(Name):
 
 
 # Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
-ALIVE = Verdict.ALIVE
+ALIVE, ACCEPT = Verdict.ALIVE, Trigger.ACCEPT
 
 Answer = PollAnswered | NotifyAnswered | SendAnswered
 Failure = PollFailed | NotifyFailed | SendFailed
@@ -98,13 +98,14 @@ def read_send(
     if isinstance(event, SendFailed):
         trigger = Trigger.LOSE if event.left else Trigger.UNREACH
         return Outcome(trigger, error=words(event))
+    error = code(event)
+    if event.status == OK and event.message_id and not error:
+        return Outcome(ACCEPT, event.message_id)
     if event.status != OK or event.malformed:
         busy = event.status == TOO_MANY_REQUESTS
         trigger = Trigger.THROTTLE if busy else Trigger.LOSE
         return Outcome(trigger, error=words(event))
-    match code(event):
-        case 0 if event.message_id:
-            return Outcome(Trigger.ACCEPT, event.message_id)
+    match error:
         case 0:
             # Accepted, and in all reports never shown (R3).
             return Outcome(Trigger.UNCONFIRM, error="accepted without a message id")

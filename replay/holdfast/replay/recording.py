@@ -142,7 +142,8 @@ class Reader:
     def _chunk(self, block: bytes) -> list[FactLine]:
         self._pass(block)
         try:
-            str(block, "utf-8")  # msgspec does not look inside a `Raw`.
+            if not block.isascii():
+                str(block, "utf-8")  # msgspec does not look inside a `Raw`.
             facts = _facts.decode_lines(block)
         except UNREADABLE as error:
             raise self._unreadable(block, error) from error
