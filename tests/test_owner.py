@@ -11,7 +11,6 @@ from shell_rig import (
     ALICE,
     NOWHERE,
     START_MS,
-    TEST_S_MAX,
     Gate,
     account,
     config,
@@ -91,7 +90,7 @@ async def owning(
         owner = Owner(seat(folder, journal, play), recover(journal, ALICE, POLICY))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(owner.run)
-            with trio.fail_after(TEST_S_MAX):
+            with trio.fail_after(3_600):
                 yield owner, play
             owner.cut_off()
 

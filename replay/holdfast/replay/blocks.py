@@ -23,7 +23,7 @@ def whole_lines(name: str, content: bytes | None) -> Iterator[bytes]:
     """
     try:
         with Path(name).open("rb") if content is None else BytesIO(content) as file:
-            plain = _unpacked(file)
+            plain = unpacked(file)
             while block := plain.read(BLOCK_BYTES) + plain.readline(LINE_BYTES_MAX):
                 if len(block) > LINE_BYTES_MAX and not block.endswith(b"\n"):
                     what = f"a line is longer than {LINE_BYTES_MAX >> 20} MiB"
@@ -48,7 +48,8 @@ def line_at(name: str, content: bytes | None, offset: int) -> int:
     return line
 
 
-def _unpacked(file: BinaryIO) -> BinaryIO | GzipFile:
+def unpacked(file: BinaryIO) -> BinaryIO | GzipFile:
+    """Return a file to read the plain bytes from."""
     packed = file.read(len(GZIP)) == GZIP
     file.seek(0)
     return GzipFile(fileobj=file) if packed else file

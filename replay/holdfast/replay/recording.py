@@ -7,13 +7,13 @@ Whatever is wrong with a file is a `RecordingError` that names the line.
 
 import os
 from collections.abc import Iterator
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 from msgspec import DecodeError
 from msgspec.json import Decoder, decode
 
 from holdfast.replay.blocks import line_at, whole_lines
+from holdfast.replay.checksum import Checksum
 from holdfast.replay.lines import (
     FORMAT,
     NO_STATE,
@@ -112,7 +112,7 @@ class Reader:
     def __init__(self, name: str, content: bytes | None) -> None:
         self._name = name
         self._content = content
-        self._sha = sha256()
+        self._checksum = Checksum(name, content)
         self._seq = 0
         self._begin = self._next = 0  # Byte offsets of this chunk and the next.
 
@@ -135,7 +135,6 @@ class Reader:
         self._finish(block[cut:])
 
     def _pass(self, block: bytes) -> None:
-        self._sha.update(block)
         self._begin = self._next
         self._next += len(block)
 
@@ -174,8 +173,9 @@ class Reader:
             what = f"ends at seq {end.seq}, but the last fact is seq {self._seq}"
             raise self._wrong(0, what, AGAIN)
         self.end = end
-        if end.sha256 != self._sha.hexdigest():
-            what = f"the lines before have sha256 {self._sha.hexdigest()}"
+        found = self._checksum.hexdigest()
+        if end.sha256 != found:
+            what = f"the lines before have sha256 {found}"
             right = f"when recorded, it was {end.sha256}"
             raise ChecksumError(self._name, self._line(), what, right)
 
