@@ -1,137 +1,36 @@
-"""The owner of an account: stamp, record, step, act, and how it stops."""
+"""The owner of an account: stamp, record, step, act, one fact after the other."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
+from owner_rig import Script, happens, owning, timer
 from shell_rig import (
     ALICE,
-    NOWHERE,
     START_MS,
     Gate,
     account,
     config,
     living,
     online,
+    polling,
+    recorded,
 )
 from trio.testing import MockClock
 
-from holdfast.core import weixin
-from holdfast.core.commands import ClearTimer, Command, Offer, SetTimer
-from holdfast.core.events import Fact, MessageDone, TimerFired
-from holdfast.core.policy import Policy
+from holdfast.core.commands import ClearTimer, Offer, SetTimer
+from holdfast.core.events import Fact, PollAnswered, Started
 from holdfast.core.weixin_account import Weixin
-from holdfast.io.clock import TrioClock
-from holdfast.io.credentials import CredentialSource
-from holdfast.io.draft import Draft
-from holdfast.io.journal import Journal, open_journal
-from holdfast.io.login import Login
-from holdfast.io.owner import Owner, Seat
-from holdfast.io.recovery import recover
-from holdfast.io.vault import Vault
-
-Script = dict[str, Callable[[Fact], list[Command]]]
-
-
-class Play:
-    """A step that does what a script says, and a host and a peer that take notes."""
-
-    def __init__(self, script: Script) -> None:
-        self.script = script
-        self.log: list[str] = []
-        self.fired: list[tuple[int, TimerFired]] = []
-
-    def step(
-        self, state: Weixin, fact: Fact, _policy: Policy
-    ) -> tuple[Weixin, list[Command]]:
-        if isinstance(fact.event, TimerFired):
-            self.fired.append((fact.at_ms - START_MS, fact.event))
-        name = named(fact)
-        self.log.append(f"step {name}")
-        commands = self.script.get(name)
-        return state, commands(fact) if commands else []
-
-    def stepped(self, _account: str, fact: Fact, *_: Any) -> None:
-        self.log.append(f"told {named(fact)}")
-
-    async def perform(self, command: Command) -> Draft:
-        self.log.append(f"ask {type(command).__name__}")
-        await trio.sleep_forever()
-        raise AssertionError("unreachable")
-
-
-def named(fact: Fact) -> str:
-    """Return what a script calls this fact."""
-    event = fact.event
-    return event.consumer if isinstance(event, MessageDone) else type(event).__name__
-
-
-def happens(*names: str) -> Draft:
-    """Return a draft of facts that mean nothing but what the script says."""
-    return Draft(tuple(MessageDone(name, 1, 0) for name in names))
-
-
-def timer(name: str, after_ms: int) -> Callable[[Fact], list[Command]]:
-    return lambda fact: [SetTimer(name, fact.at_ms + after_ms)]
-
-
-@asynccontextmanager
-async def owning(
-    folder: Path, script: Script, monkeypatch: pytest.MonkeyPatch | None = None
-) -> AsyncIterator[tuple[Owner, Play]]:
-    """Run an owner that plays a script, on a real journal, in virtual time."""
-    play = Play(script)
-    async with open_journal(folder / "data", threaded=False) as journal:
-        if monkeypatch:
-            take_notes(journal, play, monkeypatch)
-        owner = Owner(seat(folder, journal, play), recover(journal, ALICE, POLICY))
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(owner.run)
-            with trio.fail_after(3_600):
-                yield owner, play
-            owner.cut_off()
-
-
-POLICY = weixin.POLICY
-
-
-def seat(folder: Path, journal: Journal, play: Play) -> Seat:
-    source = CredentialSource(account(NOWHERE, folder), {})
-    vault = Vault(journal.key, ALICE, journal)
-    return Seat(
-        account=ALICE,
-        policy=POLICY,
-        step=play.step,
-        check=lambda *_: [],
-        peer=play,
-        login=Login(source, vault, lambda _: None),
-        journal=journal,
-        clock=TrioClock(START_MS),
-        host=play,
-        seed=7,
-    )
-
-
-def take_notes(journal: Journal, play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write down when an append begins and ends; it takes a second."""
-    append = journal.append
-
-    async def slowly(entry: Any) -> None:
-        play.log.append(f"append {len(entry.facts)}")
-        await append(entry)
-        await trio.sleep(1)
-        play.log.append("appended")
-
-    monkeypatch.setattr(journal, "append", slowly)
+from holdfast.io.owner import InvariantBrokenError, StoppedError
+from holdfast.replay.world.weixin_inbound import USER
 
 
 async def test_recorded_then_stepped_then_told_then_the_next(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with owning(tmp_path, {}, monkeypatch) as (owner, play):
+        await trio.testing.wait_all_tasks_blocked()
         assert list(await owner.ask(happens("a", "b"))) == [2, 3]
         assert autojump_clock.current_time() == 2
     assert play.log == [
@@ -145,6 +44,7 @@ async def test_no_timer_runs_before_its_reason_is_recorded(
 ) -> None:
     script = {"a": timer("t", 400), "b": timer("t", 10_000)}
     async with owning(tmp_path, script, monkeypatch) as (owner, play):
+        await trio.sleep(3)
         await owner.ask(happens("a"))
         asked_ms = round(autojump_clock.current_time() * 1000)
         # The append of the fact takes a second: its timer is overdue when it is set.
@@ -233,3 +133,77 @@ async def test_facts_of_one_draft_are_recorded_together_with_their_values(
     kinds = [row[2].split(b'"')[3] for row in entry.facts]
     assert kinds == [b"message_received"] * 3 + [b"poll_answered"]
     assert len(entry.kept) == 3 * 2 + 1
+
+
+async def test_drafts_that_wait_together_are_recorded_in_one_entry_in_their_order(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with owning(tmp_path, {}, monkeypatch) as (owner, play):
+        await trio.testing.wait_all_tasks_blocked()
+        for name in ("a", "b", "c"):
+            await owner.post(happens(name))
+        await owner.ask(happens("d", "e"))
+        steps = [line for line in play.log if line.startswith(("append ", "step"))]
+    assert steps[:2] == ["append 1", "step Started"]
+    assert steps[2:] == ["append 5", *(f"step {name}" for name in "abcde")]
+    assert autojump_clock.current_time() == 2
+
+
+async def test_whoever_stops_waiting_for_a_fact_does_not_stop_the_fact(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with owning(tmp_path, {}, monkeypatch) as (owner, _):
+        with trio.move_on_after(0.5) as scope:
+            await owner.ask(happens("a"))
+        assert scope.cancelled_caught
+        assert list(await owner.ask(happens("b"))) == [3]
+        rows = owner.seat.journal.facts(ALICE)
+        assert [row.seq for row in rows] == [1, 2, 3]
+    assert autojump_clock.current_time() == 2
+
+
+async def test_whoever_waits_for_an_owner_that_ends_is_told_so(tmp_path: Path) -> None:
+    async with owning(tmp_path, {}) as (owner, _):
+        await owner.ask(happens("a"))
+        owner.cut_off()
+        await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(StoppedError, match="alice is stopped"):
+            await owner.ask(happens("b"))
+        assert len(owner.seat.journal.facts(ALICE)) == 2
+
+
+async def test_the_first_fact_of_every_process_is_that_it_started(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with online(autojump_clock) as served:
+        setup = config(tmp_path, account(served, tmp_path))
+        ends = []
+        for _ in range(3):
+            async with living(setup) as shell:
+                # The very first thing a host does, before any loop has run.
+                await shell.service.send(ALICE, USER, "here I am")
+                await shell.until(polling)
+            ends.append(len(recorded(tmp_path)))
+    facts = recorded(tmp_path)
+    assert [fact.seq for fact in facts] == list(range(1, len(facts) + 1))
+    begins = [fact.seq for fact in facts if isinstance(fact.event, Started)]
+    assert begins == [1, ends[0] + 1, ends[1] + 1]
+
+
+async def test_a_broken_promise_stops_the_account_loudly_and_is_on_record(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(_before: Weixin, fact: Fact, *_: Any) -> list[str]:
+        broken = isinstance(fact.event, PollAnswered)
+        return ["[4] a promise", "[9] another"] if broken else []
+
+    monkeypatch.setattr("holdfast.io.assembly.broken", check)
+    async with online(autojump_clock) as served:
+        setup = config(tmp_path, account(served, tmp_path))
+        words = r"alice fact \d+: \[4\] a promise; \[9\] another"
+        told = pytest.RaisesExc(InvariantBrokenError, match=words)
+        with pytest.RaisesGroup(told, flatten_subgroups=True):
+            async with living(setup):
+                await trio.sleep(3_600)
+        assert autojump_clock.current_time() == 35
+    assert isinstance(recorded(tmp_path)[-1].event, PollAnswered)

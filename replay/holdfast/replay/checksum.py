@@ -11,7 +11,7 @@ from threading import Thread
 
 from holdfast.replay.blocks import unpacked
 
-BLOCK_BYTES = 512 << 10
+BLOCK_BYTES = 128 << 10
 # More than any end line takes; a longer last line is refused for what it is.
 TAIL_BYTES = 64 << 10
 

@@ -1,0 +1,150 @@
+"""The owner at a real peer: nothing unrecorded is asked, and stopping loses nothing."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+from shell_rig import ALICE, BOT, Gate, Shell, account, config, living, online, polling
+from shell_rig import recorded
+from trio.testing import MockClock
+
+from holdfast.core.events import (
+    MessageReceived,
+    NotifyAnswered,
+    SendAnswered,
+    Started,
+    StopRequested,
+)
+from holdfast.io.journal_read import JournalReader
+from holdfast.io.owner import StoppedError
+from holdfast.io.recovery import Checkpoint
+from holdfast.replay.world.served import Served
+from holdfast.replay.world.weixin_faults import Late, Wire
+from holdfast.replay.world.weixin_inbound import USER
+
+
+def asked(served: Served) -> list[str]:
+    return [call.endpoint for call in served.peer.log]
+
+
+async def test_no_request_reaches_the_peer_before_its_reason_is_recorded(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    gate.shut()
+    seen = []
+    async with online(autojump_clock) as served:
+        async with living(config(tmp_path, account(served, tmp_path))) as shell:
+            for _ in range(5):
+                await gate.reached()
+                await trio.sleep(600)
+                seen.append(tuple(asked(served)))
+                gate.let_through()
+            gate.open()
+            await shell.until(polling)
+        assert served.peer.violations == ()
+    assert seen == [
+        (),  # Started; it asks for the login, which costs no request.
+        (),  # CredentialsLoaded
+        ("notifystart",),
+        ("notifystart", "getupdates"),
+        ("notifystart", "getupdates", "getupdates"),
+    ]
+
+
+async def test_no_send_leaves_before_it_is_recorded(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    async with (
+        online(autojump_clock) as served,
+        living(config(tmp_path, account(served, tmp_path))) as shell,
+        trio.open_nursery() as nursery,
+    ):
+        served.say()
+        await shell.until(lambda state: state.cursor and polling(state))
+        gate.shut()
+        nursery.start_soon(shell.service.send, ALICE, USER, "wait for the disk")
+        await gate.reached()
+        await trio.sleep(20)
+        assert "sendmessage" not in asked(served)
+        assert not shell.state.outbox.queues
+        gate.open()
+        await served.until(lambda peer: peer.shown.get(USER))
+
+
+@pytest.fixture
+def stopping(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+async def test_stopping_waits_for_a_send_and_says_goodbye_once(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with online(autojump_clock) as served:
+        async with living(config(tmp_path, account(served, tmp_path))) as shell:
+            served.say()
+            await shell.until(lambda state: state.cursor and polling(state))
+            served.arm(Late(at="sendmessage", delay_ms=5_000))
+            await shell.service.send(ALICE, USER, "slow")
+            await served.until(lambda peer: peer.shown.get(USER))
+            left_s = autojump_clock.current_time()
+        assert autojump_clock.current_time() - left_s == 6
+        assert asked(served).count("notifystop") == 1
+        assert served.peer.waiting == ()
+    after = [fact.event for fact in recorded(tmp_path)]
+    after = after[after.index(StopRequested("the service closes")) :]
+    kinds = {type(event) for event in after}
+    assert kinds == {StopRequested, NotifyAnswered, SendAnswered}
+    assert len(after) == 3
+
+
+async def test_stopping_cuts_a_send_that_hangs(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with online(autojump_clock) as served:
+        async with living(config(tmp_path, account(served, tmp_path))) as shell:
+            await shell.until(polling)
+            served.arm(Wire(at="sendmessage", how="never_answer"))
+            await shell.service.send(ALICE, USER, "hangs")
+            await served.until(lambda _: "sendmessage" in asked(served))
+            left_s = autojump_clock.current_time()
+        assert autojump_clock.current_time() - left_s == 8 + 1
+        await served.until(lambda peer: peer.log[-2].outcome != "held")
+
+
+async def test_nothing_new_is_begun_while_stopping(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with online(autojump_clock) as served:
+        async with living(config(tmp_path, account(served, tmp_path))) as shell:
+            served.say()
+            await shell.until(lambda state: state.cursor and polling(state))
+            served.arm(Late(at="sendmessage", delay_ms=4_000))
+            await shell.service.send(ALICE, USER, "first")
+            await shell.service.send(ALICE, USER, "second")
+            await served.until(lambda _: "sendmessage" in asked(served))
+        shown = served.peer.shown[USER]
+        assert [message.text for message in shown] == ["first"]
+        async with living(config(tmp_path, account(served, tmp_path))):
+            peer = await served.until(lambda peer: len(peer.shown[USER]) == 2)
+        assert [message.text for message in peer.shown[USER]] == ["first", "second"]
+
+
+async def test_an_answer_in_the_last_moment_is_recorded_and_offered_later(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with online(autojump_clock) as served:
+        setup = config(tmp_path, account(served, tmp_path))
+        async with trio.open_nursery() as nursery:
+            async with living(setup) as shell:
+                await shell.until(polling)
+                nursery.start_soon(say_later, served, 0.5)
+            assert isinstance(recorded(tmp_path)[-2].event, MessageReceived)
+        await offered_once(setup_again(served, tmp_path), "in the last moment")
+
+
+async def say_later(served: Served, seconds: float) -> None:
+    await trio.sleep(seconds)
+    served.say("in the last moment")
