@@ -30,7 +30,7 @@ from holdfast.replay.world.weixin_settings import Settings
 START_MS = 1_790_000_000_000
 ALICE, BOB = "alice", "bob"
 BOT = "agent"
-TEST_S_MAX = 86_400
+TEST_S_MAX = 2 * 86_400
 NOWHERE = "http://127.0.0.1:9"
 E = TypeVar("E", bound=Event)
 
@@ -142,6 +142,18 @@ async def living(
     """Open a service in virtual time."""
     async with open_service(setup, surroundings or around()) as service:
         yield Shell(service)
+
+
+async def offered(shell: Shell, consumer: str = BOT) -> list[str]:
+    """Finish what a consumer is offered within ten minutes; return the texts."""
+    texts = []
+    stream = shell.service.messages(consumer)
+    with trio.move_on_after(600):
+        async for message in stream:
+            texts.append(message.text)
+            await message.done()
+    stream.close()
+    return texts
 
 
 def polling(state: Weixin) -> bool:
@@ -261,5 +273,21 @@ def answering(
     async def converse(stream: trio.abc.Stream) -> None:
         while await read_request(stream):
             await stream.send_all(whole)
+
+    return converse
+
+
+def answering_once(path: str, body: bytes) -> Converse:
+    """Return a peer that answers the first call of a path so, and later ones never."""
+    answers = [answer(body)]
+
+    async def converse(stream: trio.SocketStream) -> None:
+        while request := await read_request(stream):
+            if f"/{path} ".encode() not in request:
+                await stream.send_all(answer(b'{"ret":0}'))
+            elif answers:
+                await stream.send_all(answers.pop())
+            else:
+                await trio.sleep_forever()
 
     return converse

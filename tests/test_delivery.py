@@ -156,6 +156,16 @@ def test_a_dead_token_is_forgotten_and_the_part_goes_again_without_it() -> None:
     assert box.peers["alice"].context == ""
 
 
+def test_a_dead_token_stays_dead_for_a_week_to_the_millisecond() -> None:
+    box = replace(ask(Outbox(), 1, "alice", 1), peers={"alice": Peer("token-1", 500)})
+    box, _ = delivery.pump(box, SCENE)
+    box, _ = delivery.answer(box, 1, 0, Outcome(Trigger.STALE), SCENE)
+    for later_ms, token in ((-1, ""), (0, "token-1")):
+        scene = replace(SCENE, at_ms=SCENE.at_ms + POLICY.forgotten_ms + later_ms)
+        heard, _ = delivery.hear(box, "alice", "token-1", repeated=True, scene=scene)
+        assert heard.peers["alice"].context == token
+
+
 def test_a_restart_keeps_queues_ids_and_books_and_forgets_timers() -> None:
     box = ask(ask(Outbox(), 1, "alice", 2), 2, "bob", 1)
     box, commands = delivery.pump(replace(box, next_ms=900), SCENE)

@@ -5,13 +5,24 @@ from pathlib import Path
 import msgspec
 import pytest
 import trio
-from shell_rig import ALICE, BOT, Gate, Shell, account, config, living, online, polling
-from shell_rig import recorded
+from shell_rig import (
+    ALICE,
+    BOT,
+    Gate,
+    account,
+    config,
+    living,
+    offered,
+    online,
+    polling,
+    recorded,
+)
 from trio.testing import MockClock
 
 from holdfast.core.events import (
     MessageReceived,
     NotifyAnswered,
+    PollAnswered,
     SendAnswered,
     Started,
     StopRequested,
@@ -74,11 +85,6 @@ async def test_no_send_leaves_before_it_is_recorded(
         await served.until(lambda peer: peer.shown.get(USER))
 
 
-@pytest.fixture
-def stopping(tmp_path: Path) -> Path:
-    return tmp_path
-
-
 async def test_stopping_waits_for_a_send_and_says_goodbye_once(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
@@ -135,16 +141,91 @@ async def test_nothing_new_is_begun_while_stopping(
 async def test_an_answer_in_the_last_moment_is_recorded_and_offered_later(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with online(autojump_clock) as served:
+    async with online(autojump_clock) as served, trio.open_nursery() as nursery:
         setup = config(tmp_path, account(served, tmp_path))
-        async with trio.open_nursery() as nursery:
-            async with living(setup) as shell:
-                await shell.until(polling)
-                nursery.start_soon(say_later, served, 0.5)
-            assert isinstance(recorded(tmp_path)[-2].event, MessageReceived)
-        await offered_once(setup_again(served, tmp_path), "in the last moment")
+        async with living(setup) as shell:
+            await shell.until(polling)
+            nursery.start_soon(say_later, served, 0.5)
+        kinds = [type(fact.event) for fact in recorded(tmp_path)]
+        assert kinds[-2:] == [MessageReceived, PollAnswered]
+        async with living(setup) as shell:
+            assert await offered(shell) == ["in the last moment"]
 
 
-async def say_later(served: Served, seconds: float) -> None:
+async def say_later(served: Served, seconds: float, gate: Gate | None = None) -> None:
     await trio.sleep(seconds)
+    if gate:
+        gate.shut()
     served.say("in the last moment")
+
+
+async def test_a_fact_that_is_being_recorded_when_time_is_up_is_not_lost(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    async with online(autojump_clock) as served, trio.open_nursery() as nursery:
+        setup = config(tmp_path, account(served, tmp_path))
+        async with living(setup) as shell:
+            await shell.until(polling)
+            nursery.start_soon(say_later, served, 0.5, gate)
+            left_s = autojump_clock.current_time()
+        assert autojump_clock.current_time() - left_s == 20
+        last = recorded(tmp_path)[-1]
+        assert isinstance(last.event, PollAnswered)
+        gate.open()
+        async with living(setup) as shell:
+            assert await offered(shell) == ["in the last moment"]
+        facts = recorded(tmp_path)
+        assert isinstance(facts[last.seq].event, Started)
+
+
+async def test_the_last_thing_is_a_snapshot_of_everything(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with (
+        online(autojump_clock) as served,
+        living(config(tmp_path, account(served, tmp_path))) as shell,
+    ):
+        served.say()
+        await shell.until(lambda state: state.cursor and polling(state))
+    with JournalReader(tmp_path / "data") as journal:
+        last, snapshot = journal.last(ALICE), journal.snapshot(ALICE)
+    assert last is not None
+    assert snapshot is not None
+    assert snapshot.seq == last.seq
+    checkpoint = msgspec.json.decode(snapshot.state, type=Checkpoint)
+    assert checkpoint.state == shell.state
+    assert checkpoint.state.stopping
+
+
+async def test_cutting_off_ends_at_once_and_leaves_what_was_recorded(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with online(autojump_clock) as served:
+        async with living(config(tmp_path, account(served, tmp_path))) as shell:
+            await shell.until(polling)
+            await served.until(lambda peer: peer.waiting)
+            cut_s = autojump_clock.current_time()
+            shell.owner.cut_off()
+            await served.until(lambda peer: not peer.waiting)
+        assert autojump_clock.current_time() == cut_s
+        assert "notifystop" not in asked(served)
+    events = [fact.event for fact in recorded(tmp_path)]
+    assert events == [it.fact.event for it in shell.told]
+    assert not any(isinstance(event, StopRequested) for event in events)
+
+
+async def test_after_the_end_whoever_asks_is_told_so(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with online(autojump_clock) as served:
+        async with living(config(tmp_path, account(served, tmp_path))) as shell:
+            served.say()
+            message = await anext(shell.service.messages(BOT))
+        for late in (
+            shell.service.send(ALICE, USER, "too late"),
+            shell.service.retry(ALICE),
+            message.done(),
+        ):
+            with pytest.raises(StoppedError, match="account alice is stopped"):
+                await late

@@ -1,7 +1,6 @@
 """What is remembered for a while: found as long as it is young, and never too much."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,16 +52,6 @@ def test_it_stays_near_its_limit_and_changes_no_state_it_handed_out(
         recent = remember(recent, handles, at_ms, KEEP_MS, count_max)
         assert held(recent) <= count_max + YOUNG_MIN
         assert repr(before) == told
-
-
-@given(STORY)
-def test_times_ascend(story: Sequence[Told]) -> None:
-    """How long ago the first one came tells whether anything is due to go."""
-    recent = Recent()
-    for at_ms, handles in steps(story):
-        recent = remember(recent, handles, at_ms, KEEP_MS, PLENTY)
-        times = [*recent.old.values(), *recent.young.values()]
-        assert all(one <= other for one, other in pairwise(times))
 
 
 def test_a_handle_keeps_its_first_time_until_it_is_too_old() -> None:

@@ -135,7 +135,8 @@ def test_a_message_is_offered_once_and_a_refused_token_never_used_again(
     numbers: Sequence[int],
 ) -> None:
     """The same two promises, told from facts and commands alone."""
-    offered, refused = set[int](), set[str]()
+    offered, refused = set[int](), dict[str, int]()
+    week_ms = weixin.POLICY.delivery.forgotten_ms
     for _, fact, _, commands in wild_walk(numbers, weixin.POLICY):
         for command in commands:
             match command:
@@ -145,9 +146,10 @@ def test_a_message_is_offered_once_and_a_refused_token_never_used_again(
                     assert seq not in offered
                     offered.add(seq)
                 case Forget(handle) if isinstance(fact.event, SendAnswered):
-                    refused.add(handle)
+                    refused[handle] = fact.at_ms
                 case Send(context=handle):
-                    assert handle not in refused
+                    refused_ms = refused.get(handle, -week_ms)
+                    assert fact.at_ms >= refused_ms + week_ms
 
 
 def test_a_walk_can_meet_every_type_of_fact() -> None:

@@ -63,7 +63,7 @@ def recover(journal: JournalReads, account: str, policy: Policy) -> Recovered:
     noted: list[tuple[int, bytes]] = []
     acts: list[Command] = []
     for row in read_facts(journal, account, seq):
-        fact = Fact(row.seq, row.at_ms, decode_event(row.event))
+        fact = _read(account, row)
         policy = policy_from(fact, policy)
         state, commands = weixin.step(state, fact, policy)
         if row.commands is None:
@@ -87,7 +87,7 @@ def folded_until(
     for row in read_facts(journal, account, start.seq):
         if row.seq > seq:
             break
-        fact = Fact(row.seq, row.at_ms, decode_event(row.event))
+        fact = _read(account, row)
         policy = policy_from(fact, policy)
         state, _ = weixin.step(state, fact, policy)
     return Standing(state, policy, seq)
@@ -156,6 +156,14 @@ def _start(
             f" before it{why}"
         )
     return Standing(Weixin(), policy, 0)
+
+
+def _read(account: str, row: Row) -> Fact:
+    try:
+        return Fact(row.seq, row.at_ms, decode_event(row.event))
+    except msgspec.DecodeError as error:
+        text = f"account {account}: fact {row.seq} cannot be read: {error}"
+        raise RecoveryError(text) from error
 
 
 def _part_note(report: Report) -> PartNote:

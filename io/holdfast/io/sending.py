@@ -21,11 +21,12 @@ def draft_text(
     _check_target(to)
     if not text.strip():
         raise SendRefusedError("text: found nothing to show, expected some text")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        what = f"text: half a character at {error.start}, expected valid Unicode"
-        raise SendRefusedError(what) from None
+    for name, given in (("text", text), ("key", key)):
+        try:
+            given.encode()
+        except UnicodeEncodeError as error:
+            what = f"{name}: half a character at {error.start}, expected valid Unicode"
+            raise SendRefusedError(what) from None
     parts = split_text(
         text, points_max=policy.text_points_max, bytes_max=policy.text_bytes_max
     )

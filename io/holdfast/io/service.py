@@ -20,6 +20,7 @@ from holdfast.io.deliveries import Delivery, DeliveryStatus, delivery_status
 from holdfast.io.draft import Draft
 from holdfast.io.health import Health, health_of
 from holdfast.io.journal import Journal
+from holdfast.io.journal_read import SEQ_MAX
 from holdfast.io.messages import Messages, Reader
 from holdfast.io.owner import Owner
 from holdfast.io.sending import draft_text
@@ -101,7 +102,9 @@ class Service:
     def delivery(self, delivery: str) -> DeliveryStatus | None:
         """Return where a delivery stands, by its id; None when it is not known."""
         account, _, number = delivery.rpartition(":")
-        if account not in self.owners or not number.isdecimal():
+        digits_max = len(str(SEQ_MAX)) - 1
+        known = account in self.owners
+        if not known or not number.isdecimal() or len(number) > digits_max:
             return None
         return delivery_status(self.owners[account], int(number))
 
