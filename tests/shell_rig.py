@@ -121,11 +121,11 @@ class Shell:
         return [it.fact.event for it in self.told if isinstance(it.fact.event, kind)]
 
     async def until(self, holds: Callable[[Weixin], object]) -> None:
-        """Wait until something holds for the state of the first account."""
+        """Wait until something holds for the first account, once it has started."""
         owner = next(iter(self.service.owners.values()))
         while True:
             changed = self._changed
-            if holds(owner.state):
+            if self.told and holds(owner.state):
                 return
             await changed.wait()
 
@@ -144,11 +144,13 @@ async def living(
         yield Shell(service)
 
 
-async def offered(shell: Shell, consumer: str = BOT) -> list[str]:
-    """Finish what a consumer is offered within ten minutes; return the texts."""
+async def offered(
+    shell: Shell, consumer: str = BOT, *, within_s: float = 100
+) -> list[str]:
+    """Finish what a consumer is offered within a time; return the texts."""
     texts = []
     stream = shell.service.messages(consumer)
-    with trio.move_on_after(600):
+    with trio.move_on_after(within_s):
         async for message in stream:
             texts.append(message.text)
             await message.done()

@@ -9,7 +9,9 @@ from msgspec.structs import replace
 
 from holdfast.core import delivery
 from holdfast.core.commands import Command, Forget, Report, Send
-from holdfast.core.events import PartRequest, SendRequested
+from holdfast.core.contexts import drop_contexts
+from holdfast.core.events import MessageReceived, PartRequest, SendRequested
+from holdfast.core.keys import claimed
 from holdfast.core.outbox import (
     Order,
     Outbox,
@@ -32,6 +34,10 @@ ACCEPTED = Outcome(Trigger.ACCEPT, "1")
 PEERS = ("alice", "bob", "carol")
 # Orders of the host: whom to write to, and in how many parts.
 ORDERS = st.lists(st.tuples(st.sampled_from(PEERS), st.integers(1, 3)), max_size=8)
+
+
+def heard_from(peer: str, context: str) -> MessageReceived:
+    return MessageReceived(peer, "body-1", context=context)
 
 
 def ask(box: Outbox, seq: int, peer: str, parts: int, key: str = "") -> Outbox:
@@ -152,7 +158,9 @@ def test_a_dead_token_is_forgotten_and_the_part_goes_again_without_it() -> None:
     assert forget == Forget("token-1")
     assert again == replace(first, context="")
     assert box.peers["alice"].context == ""
-    box, _ = delivery.hear(box, "alice", "token-1", repeated=False, scene=SCENE)
+    box, _ = delivery.hear(
+        box, heard_from("alice", "token-1"), repeated=False, scene=SCENE
+    )
     assert box.peers["alice"].context == ""
 
 
@@ -162,7 +170,9 @@ def test_a_dead_token_stays_dead_for_a_week_to_the_millisecond() -> None:
     box, _ = delivery.answer(box, 1, 0, Outcome(Trigger.STALE), SCENE)
     for later_ms, token in ((-1, ""), (0, "token-1")):
         scene = replace(SCENE, at_ms=SCENE.at_ms + POLICY.forgotten_ms + later_ms)
-        heard, _ = delivery.hear(box, "alice", "token-1", repeated=True, scene=scene)
+        heard, _ = delivery.hear(
+            box, heard_from("alice", "token-1"), repeated=True, scene=scene
+        )
         assert heard.peers["alice"].context == token
 
 
@@ -170,7 +180,7 @@ def test_a_restart_keeps_queues_ids_and_books_and_forgets_timers() -> None:
     box = ask(ask(Outbox(), 1, "alice", 2), 2, "bob", 1)
     box, commands = delivery.pump(replace(box, next_ms=900), SCENE)
     (sent,) = sends(commands)
-    box = delivery.restart(replace(box, due_ms=5_000), 2_000)
+    box = delivery.restart(replace(box, due_ms=5_000), 2_000, SCENE.policy)
     part = head(box, "alice")[1]
     assert (box.sending, box.due_ms, box.next_ms, box.parts) == (None, 0, 900, 3)
     assert (part.phase, part.due_ms) == (Phase.UNKNOWN, 2_000)
@@ -180,13 +190,13 @@ def test_a_restart_keeps_queues_ids_and_books_and_forgets_timers() -> None:
 
 def test_a_key_is_claimed_for_a_day_to_the_millisecond() -> None:
     box = ask(Outbox(), 1, "alice", 1, key="key-1")
-    assert delivery.claimed(box, "key-1", SCENE) == 1
-    assert delivery.claimed(box, "key-2", SCENE) == 0
-    assert delivery.claimed(box, "", SCENE) == 0
+    assert claimed(box.keys, "key-1", SCENE.at_ms, SCENE.policy) == 1
+    assert claimed(box.keys, "key-2", SCENE.at_ms, SCENE.policy) == 0
+    assert claimed(box.keys, "", SCENE.at_ms, SCENE.policy) == 0
     evening = replace(SCENE, at_ms=SCENE.at_ms + POLICY.key_ms - 1)
-    assert delivery.claimed(box, "key-1", evening) == 1
+    assert claimed(box.keys, "key-1", evening.at_ms, evening.policy) == 1
     tomorrow = replace(SCENE, at_ms=SCENE.at_ms + POLICY.key_ms)
-    assert delivery.claimed(box, "key-1", tomorrow) == 0
+    assert claimed(box.keys, "key-1", tomorrow.at_ms, tomorrow.policy) == 0
 
 
 def test_the_claims_of_yesterday_go_when_others_are_made() -> None:
@@ -196,13 +206,13 @@ def test_the_claims_of_yesterday_go_when_others_are_made() -> None:
         box, _ = delivery.request(box, seq, event, scene)
         box = take_head(box, "alice")
         scene = replace(scene, at_ms=scene.at_ms + POLICY.key_ms // 100)
-    assert delivery.claimed(box, "key-2000", scene) == 2_000
+    assert claimed(box.keys, "key-2000", scene.at_ms, scene.policy) == 2_000
     assert len(box.keys.young) + len(box.keys.old) <= 300
 
 
 def test_dropping_contexts_keeps_what_else_is_known_of_a_peer() -> None:
     peers = {"alice": Peer("token-1", 500, 3), "bob": Peer("", 600)}
-    box, commands = delivery.drop_contexts(Outbox(peers=peers))
+    box, commands = drop_contexts(Outbox(peers=peers), SCENE)
     assert box.peers == {"alice": Peer("", 500, 3), "bob": Peer("", 600)}
     assert commands == [Forget("token-1")]
 

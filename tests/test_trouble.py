@@ -1,4 +1,4 @@
-"""The service in trouble: full disks, unreadable journals, a peer that repeats itself."""
+"""The service in trouble: full disks, unreadable journals, peers that repeat."""
 
 import sqlite3
 from collections.abc import Iterator

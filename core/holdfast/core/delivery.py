@@ -15,12 +15,12 @@ Units: every `*_ms` is milliseconds on the journal's clock.
 from msgspec.structs import replace
 
 from holdfast.core.commands import ClearTimer, Command, Forget, Report, Send, SetTimer
-from holdfast.core.events import SendRequested
+from holdfast.core.contexts import bury
+from holdfast.core.events import MessageReceived, SendRequested
+from holdfast.core.keys import claim, claimed
 from holdfast.core.outbox import (
     ATTEMPTS_MAX,
     TABLE,
-    Keyed,
-    Keys,
     Order,
     Outbox,
     Outcome,
@@ -30,13 +30,14 @@ from holdfast.core.outbox import (
     Scene,
     Sending,
     Trigger,
+    append,
     head,
     put_head,
     take_head,
 )
-from holdfast.core.pacing import counted, delay_ms, gap_ms, overdrawn, spend
+from holdfast.core.pacing import counted, delay_ms, gap_ms, longest_ms, overdrawn, spend
 from holdfast.core.policy import DeliveryPolicy
-from holdfast.core.recent import outgrown, remember, since_ms
+from holdfast.core.recent import since_ms
 
 NEXT = "delivery.next"
 NOBODY = Peer()
@@ -53,37 +54,27 @@ def request(
 
     The caller calls `pump` next.
     """
-    if event.key and claimed(outbox, event.key, scene):
+    key, at_ms = event.key, scene.at_ms
+    if key and claimed(outbox.keys, key, at_ms, scene.policy):
         return outbox, []
     if outbox.parts + len(event.parts) > scene.policy.outbox_parts_max:
         full = f"the outbox holds {outbox.parts} unfinished parts, no more fit"
-        return outbox, [Report(seq, 0, REJECTED, error=full)]
-    key = event.key
-    keys = _claim(outbox.keys, seq, key, scene) if key else outbox.keys
+        numbers = range(len(event.parts))
+        return outbox, [Report(seq, n, REJECTED, error=full) for n in numbers]
+    keys = outbox.keys
+    if key:
+        keys = claim(keys, key, seq, at_ms, scene.policy)
     name = f"holdfast-{scene.seed:016x}-{seq}"
     parts = tuple(
         [Part(part.body, f"{name}-{number}") for number, part in enumerate(event.parts)]
     )
-    peer = event.peer
-    before = outbox.queues.get(peer)
-    order = Order(seq, len(parts), parts)
-    after = replace(
-        outbox,
-        queues={**outbox.queues, peer: (*before, order) if before else (order,)},
-        parts=outbox.parts + len(parts),
-        keys=keys,
+    before = outbox.queues.get(event.peer)
+    outbox = append(
+        replace(outbox, keys=keys), event.peer, Order(seq, len(parts), parts)
     )
     if before and before[0].parts[0].phase is PARKED:
-        return after, [Report(seq, 0, PARKED, error="behind a parked part")]
-    return after, []
-
-
-def claimed(outbox: Outbox, key: str, scene: Scene) -> int:
-    """Return the delivery that a host's key stands for, 0 when it is free."""
-    keyed = outbox.keys.young.get(key) or outbox.keys.old.get(key)
-    if keyed is None or keyed.at_ms <= scene.at_ms - scene.policy.key_ms:
-        return 0
-    return keyed.delivery
+        return outbox, [Report(seq, 0, PARKED, error="behind a parked part")]
+    return outbox, []
 
 
 def pump(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
@@ -139,17 +130,24 @@ def answer(
 
 
 def hear(
-    outbox: Outbox, peer: str, context: str, *, repeated: bool, scene: Scene
+    outbox: Outbox, event: MessageReceived, *, repeated: bool, scene: Scene
 ) -> tuple[Outbox, list[Command]]:
     """Note that a peer wrote: its token is kept, what waited for it is released.
 
-    A repeated message brings a token too (S7), but no new budget.
+    A repeated message brings a token too (S7), but no new budget; one that was sent
+    before the newest we know brings nothing newer.
     """
+    peer, context = event.peer, event.context
     before = outbox.peers.get(peer, NOBODY)
     keep_ms = scene.policy.forgotten_ms
     dead = since_ms(outbox.forgotten, context) > scene.at_ms - keep_ms
-    token = before.context if dead or not context else context
-    after = replace(before, context=token) if repeated else Peer(token, scene.at_ms)
+    late = 0 < event.sent_ms < before.sent_ms
+    token = before.context if dead or late or not context else context
+    sent_ms = max(event.sent_ms, before.sent_ms)
+    if repeated:
+        after = replace(before, context=token, sent_ms=sent_ms)
+    else:
+        after = Peer(token, scene.at_ms, 0, sent_ms)
     if after != before:
         outbox = replace(outbox, peers={**outbox.peers, peer: after})
     if repeated or peer not in outbox.queues:
@@ -164,33 +162,23 @@ def hear(
     return outbox, _tell(outbox, peer, Phase.QUEUED, "") if was_parked else []
 
 
-def restart(outbox: Outbox, at_ms: int) -> Outbox:
+def restart(outbox: Outbox, at_ms: int, policy: DeliveryPolicy) -> Outbox:
     """Take over after a crash: what was under way may have arrived.
 
-    Timers are gone with the process, so the caller calls `pump` next.
+    Timers are gone with the process, so the caller calls `pump` next. Waits are cut to
+    what this policy allows, for the last process's may have allowed more.
     """
     if outbox.sending is not None:
         part = head(outbox, outbox.sending.peer)[1]
         lost = replace(part, phase=_move(part, LOSE), due_ms=at_ms)
         outbox = put_head(outbox, outbox.sending.peer, lost)
-    return replace(outbox, sending=None, due_ms=0)
-
-
-def drop_contexts(outbox: Outbox) -> tuple[Outbox, list[Command]]:
-    """Forget every context token: they belong to a bot id that is no longer ours."""
-    held = [peer.context for peer in outbox.peers.values() if peer.context]
-    peers = {name: replace(peer, context="") for name, peer in outbox.peers.items()}
-    return replace(outbox, peers=peers), [Forget(handle) for handle in held]
-
-
-def _claim(keys: Keys, seq: int, key: str, scene: Scene) -> Keys:
-    """Bind a key to this delivery; drop the keys whose day is over now and then."""
-    young = {**keys.young, key: Keyed(seq, scene.at_ms)}
-    if not outgrown(young, keys.old):
-        return Keys(young, keys.old)
-    horizon_ms = scene.at_ms - scene.policy.key_ms
-    merged = {**keys.old, **young}
-    return Keys({}, {k: old for k, old in merged.items() if old.at_ms > horizon_ms})
+    latest_ms = at_ms + longest_ms(policy)
+    for peer in outbox.queues:
+        part = head(outbox, peer)[1]
+        if part.due_ms > latest_ms:
+            outbox = put_head(outbox, peer, replace(part, due_ms=latest_ms))
+    next_ms = min(outbox.next_ms, latest_ms)
+    return replace(outbox, sending=None, due_ms=0, next_ms=next_ms)
 
 
 def _send(outbox: Outbox, peer: str, scene: Scene) -> tuple[Outbox, list[Command]]:
@@ -215,25 +203,18 @@ def _send_without(
     outbox: Outbox, sending: Sending, scene: Scene
 ) -> tuple[Outbox, list[Command]]:
     """Forget the refused token durably and send at once without it, or with a newer."""
-    peer, policy = sending.peer, scene.policy
+    peer = sending.peer
     part = head(outbox, peer)[1]
     attempts = min(part.attempts + 1, ATTEMPTS_MAX)
     part = replace(part, phase=_move(part, STALE), attempts=attempts)
     known = outbox.peers.get(peer, Peer())
     if known.context == sending.context:
         known = replace(known, context="")
-    forgotten = remember(
-        outbox.forgotten,
-        (sending.context,),
-        scene.at_ms,
-        policy.forgotten_ms,
-        policy.forgotten_max,
-    )
     again = replace(sending, context=known.context)
     outbox = replace(
         put_head(outbox, peer, part),
         peers={**outbox.peers, peer: known},
-        forgotten=forgotten,
+        forgotten=bury(outbox, [sending.context], scene),
         sending=again,
     )
     return outbox, [Forget(sending.context), _command(again, part, scene)]

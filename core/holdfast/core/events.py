@@ -64,19 +64,21 @@ class CredentialsLoaded(Recorded, frozen=True, tag="credentials_loaded"):
 
 
 class CredentialsMissing(Recorded, frozen=True, tag="credentials_missing"):
-    """No login could be read; `reason` names the file or variable."""
+    """No login could be read; `reason` says why, without naming a path."""
 
     reason: str = ""
 
 
 class NotifyAnswered(Recorded, frozen=True, tag="notify_answered"):
-    """The peer answered `notifystart` or `notifystop` (`call`)."""
+    """The peer answered `notifystart` or `notifystop` (`call`) for a login."""
 
     call: str
     status: int = 200
     ret: int | None = None
     errcode: int | None = None
     errmsg: PeerWords = ""
+    malformed: str = ""
+    credential: str = ""
 
 
 class NotifyFailed(Recorded, frozen=True, tag="notify_failed"):
@@ -85,6 +87,7 @@ class NotifyFailed(Recorded, frozen=True, tag="notify_failed"):
     call: str
     kind: str
     reason: str = ""
+    credential: str = ""
 
 
 class PollAnswered(Recorded, frozen=True, tag="poll_answered"):

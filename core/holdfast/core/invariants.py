@@ -20,6 +20,7 @@ from holdfast.core.commands import (
 )
 from holdfast.core.events import Fact, MessageReceived, Started
 from holdfast.core.outbox import Phase
+from holdfast.core.pacing import longest_ms
 from holdfast.core.policy import Policy
 from holdfast.core.recent import since_ms
 from holdfast.core.weixin_account import Weixin
@@ -112,19 +113,13 @@ def _send(fact: Fact, after: Weixin, command: Send, policy: Policy) -> Iterator[
 
 def _within_caps(fact: Fact, timer: SetTimer, policy: Policy) -> Iterator[str]:
     """[8] No timer reaches beyond the policy's longest wait for it."""
-    login, link, out = policy.session, policy.connection, policy.delivery
+    login, link = policy.session, policy.connection
     cap_ms = {
         session.RETRY: max(login.backoff_ms_max, login.slow_probe_ms),
         connection.RETRY: max(
             link.backoff_ms_max, link.fatal_retry_ms, policy.poll.interval_ms_min
         ),
-        delivery.NEXT: max(
-            out.throttle_ms_max,
-            out.unknown_ms_max,
-            out.unreached_ms_max,
-            out.gap_ms_min,
-            out.gap_ms_base + out.gap_ms_per_part * out.outbox_parts_max,
-        ),
+        delivery.NEXT: longest_ms(policy.delivery),
     }
     if timer.due_ms - fact.at_ms > cap_ms[timer.name]:
         yield f"[8] the timer {timer.name} waits longer than its cap"

@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from holdfast.core.events import PeerId
+from holdfast.core.keys import Keys
 from holdfast.core.names import Name
 from holdfast.core.policy import DeliveryPolicy
 from holdfast.core.recent import Recent
@@ -101,11 +102,16 @@ class Order(
 class Peer(
     Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """What the peer granted us: its newest context token, and the budget used."""
+    """What the peer granted us: its newest context token, and the budget used.
+
+    `inbound_ms` is when we last heard of it, `sent_ms` when it wrote that, by the
+    platform's clock.
+    """
 
     context: str = ""
     inbound_ms: int = 0
     spent: int = 0
+    sent_ms: int = 0
 
 
 class Sending(
@@ -135,22 +141,6 @@ class Scene(Struct, frozen=True, gc=False):
     credential: str
     timeout_ms: int
     policy: DeliveryPolicy
-
-
-class Keyed(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """Which delivery a host's key stands for, and since when."""
-
-    delivery: int
-    at_ms: int
-
-
-class Keys(
-    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
-):
-    """{key: delivery} in two layers, as `Recent` does it."""
-
-    young: dict[str, Keyed] = {}
-    old: dict[str, Keyed] = {}
 
 
 class Outbox(

@@ -25,6 +25,16 @@ def gap_ms(parts: int, policy: DeliveryPolicy) -> int:
     return max(policy.gap_ms_min, paced_ms)
 
 
+def longest_ms(policy: DeliveryPolicy) -> int:
+    """Return the longest that anything here waits for a timer."""
+    return max(
+        policy.throttle_ms_max,
+        policy.unknown_ms_max,
+        policy.unreached_ms_max,
+        gap_ms(policy.outbox_parts_max, policy),
+    )
+
+
 def delay_ms(part: Part, why: Trigger, scene: Scene) -> int:
     """Return how long a part waits, from how often the same happened to it before."""
     policy, seed = scene.policy, scene.seed
@@ -64,8 +74,7 @@ def spend(
     granted = peers.get(name)
     if granted is None or granted.spent >= policy.budget:
         return peers
-    spent = Peer(granted.context, granted.inbound_ms, granted.spent + 1)
-    return {**peers, name: spent}
+    return {**peers, name: replace(granted, spent=granted.spent + 1)}
 
 
 def overdrawn(outbox: Outbox, peer: str, part: Part, scene: Scene) -> str:

@@ -61,6 +61,8 @@ class Session(
 
     `refusals` counts the first refusal and the refused probes, up to one more than
     `probes_before_login`. `due_ms` is that of the retry timer, 0 when none is set.
+    `missing`: no login could be read last; `credential` then is the last one that was,
+    and what is sent still carries it.
     """
 
     phase: Phase = Phase.EXPIRED
@@ -69,6 +71,7 @@ class Session(
     unanswered: int = 0
     due_ms: int = 0
     credential: str = ""
+    missing: bool = False
     needs_login: bool = False
 
 
@@ -135,6 +138,7 @@ def step(
                 unanswered=0 if fresh else session.unanswered,
                 # Logins live in memory: a new process has none before it read one.
                 credential="" if trigger is Trigger.START else session.credential,
+                missing=False,
                 needs_login=session.needs_login and not fresh,
             )
             reload = [ReloadCredentials()] if phase is Phase.EXPIRED else []
@@ -217,7 +221,7 @@ def _ask_for_login(
         phase=Phase.EXPIRED,
         since_ms=_since(session, Phase.EXPIRED, at_ms),
         refusals=policy.probes_before_login + 1 if exhausted else session.refusals,
-        credential=session.credential if exhausted else "",
+        missing=not exhausted,
         due_ms=due_ms,
         needs_login=True,
     )

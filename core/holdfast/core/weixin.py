@@ -14,6 +14,8 @@ from holdfast.core import connection as transport
 from holdfast.core import delivery, inbox, session
 from holdfast.core import events as ev
 from holdfast.core.commands import Command, NotifyStop
+from holdfast.core.contexts import drop_contexts
+from holdfast.core.outbox import Scene
 from holdfast.core.policy import ConnectionPolicy, Policy
 from holdfast.core.weixin_account import (
     Turn,
@@ -58,7 +60,7 @@ def _started(state: Weixin, event: ev.Started, fact: ev.Fact, policy: Policy) ->
         state,
         seed=event.seed,
         stopping=False,
-        outbox=delivery.restart(state.outbox, fact.at_ms),
+        outbox=delivery.restart(state.outbox, fact.at_ms, policy.delivery),
     )
     start, cause = transport.Trigger.START, transport.Cause(fact.at_ms)
     state, dropped = move_connection(state, start, cause, policy)
@@ -94,8 +96,8 @@ def _timer_fired(
 
 def _session_due(state: Weixin, fact: ev.Fact, policy: Policy) -> Turn:
     """Probe the login, or look for one where there was none."""
-    blank = not state.session.credential
-    return move_session(state, Move.RELOAD if blank else Move.DUE, fact, policy)
+    trigger = Move.RELOAD if state.session.missing else Move.DUE
+    return move_session(state, trigger, fact, policy)
 
 
 def _connection_due(state: Weixin, fact: ev.Fact, policy: Policy) -> Turn:
@@ -127,7 +129,8 @@ def _credentials_loaded(
     """Probe the login that was read; a poll under another login no longer counts."""
     if event.credential == state.session.credential:
         return move_session(state, Move.LOAD, fact, policy)
-    state, commands = _switch_account(state, event.account_id)
+    now = scene(state, fact, policy)
+    state, commands = _switch_account(state, event.account_id, now)
     state = replace(
         state,
         session=replace(state.session, credential=event.credential),
@@ -141,13 +144,13 @@ def _credentials_loaded(
     return state, commands + probed + sent
 
 
-def _switch_account(state: Weixin, account_id: str) -> Turn:
+def _switch_account(state: Weixin, account_id: str, now: Scene) -> Turn:
     """Drop cursor and context tokens with the bot id they belong to (S7, K1)."""
     known = state.account_id
     state = replace(state, account_id=account_id or known)
     if not account_id or not known or account_id == known:
         return state, []
-    outbox, commands = delivery.drop_contexts(state.outbox)
+    outbox, commands = drop_contexts(state.outbox, now)
     return replace(state, outbox=outbox, cursor=""), commands
 
 
@@ -186,7 +189,8 @@ def _probed(
     policy: Policy,
 ) -> Turn:
     """Tell the session what its probe met; an answer nobody waits for is history."""
-    if state.session.phase is not session.Phase.RECOVERING:
+    asked = event.credential in ("", state.session.credential)
+    if state.session.phase is not session.Phase.RECOVERING or not asked:
         return state, []
     if verdict is Verdict.ALIVE:
         return move_session(state, Move.ACCEPT, fact, policy)
@@ -209,8 +213,7 @@ def _message_received(
     )
     outbox, heard = delivery.hear(
         state.outbox,
-        event.peer,
-        event.context,
+        event,
         repeated=phase is inbox.Phase.REPEATED,
         scene=scene(state, fact, policy),
     )

@@ -64,14 +64,16 @@ def live_handles(state: Weixin) -> tuple[str, ...]:
     return tuple(h for h in (state.cursor, *contexts, *bodies) if h)
 
 
-def done_through(state: Weixin, seq: int) -> int:
-    """Return up to which fact nothing waits: no consumer, and no unfinished delivery.
-
-    `seq` is that of the newest fact. What comes after the result must be kept.
-    """
+def done_through(state: Weixin) -> int:
+    """Return up to which message every consumer is done; 0 while there is none."""
     reached = [consumer.through for consumer in state.inbox.consumers.values()]
-    asked = [order.id - 1 for q in state.outbox.queues.values() for order in q]
-    return min([seq, *reached, *asked])
+    return min(reached, default=0)
+
+
+def first_unsent(state: Weixin, seq: int) -> int:
+    """Return the fact of the oldest unfinished delivery, or the one after `seq`."""
+    asked = [order.id for queue in state.outbox.queues.values() for order in queue]
+    return min([seq + 1, *asked])
 
 
 def move_session(

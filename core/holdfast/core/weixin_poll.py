@@ -50,7 +50,9 @@ def poll_answered(
     if event.cursor != cursor or event.hint_ms != hold_ms:
         cursor, hold_ms = _adopted(state, event, policy)
     at_ms, limits = fact.at_ms, policy.poll
-    early = at_ms < link.dialed_ms + limits.interval_ms_min and not event.messages
+    # An answer that does not move the cursor brings nothing that was not here before.
+    moved = event.messages and cursor != state.cursor
+    early = at_ms < link.dialed_ms + limits.interval_ms_min and not moved
     if early or state.stopping:
         link, waiting = _wait_to_poll(state, at_ms, limits)
         commands += waiting

@@ -83,6 +83,8 @@ def read_probe(event: NotifyAnswered | NotifyFailed) -> Verdict:
     """
     if isinstance(event, NotifyFailed) or event.status >= SERVER_ERROR:
         return Verdict.LOST
+    if event.status == OK and event.malformed:
+        return Verdict.LOST
     return Verdict.REVOKED if code(event) == SESSION_TIMEOUT else Verdict.ALIVE
 
 
@@ -157,7 +159,7 @@ def words(event: Answer | Failure) -> str:
         return f"{event.kind}: {event.reason}" if event.reason else event.kind
     if event.status != OK:
         return f"HTTP {event.status}"
-    if isinstance(event, PollAnswered | SendAnswered) and event.malformed:
+    if event.malformed:
         return f"unreadable answer: {event.malformed}"
     return f"{code(event)} {event.errmsg}".strip()
 

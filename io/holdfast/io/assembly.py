@@ -13,7 +13,11 @@ from msgspec import Struct
 
 from holdfast.core import weixin
 from holdfast.core.invariants import broken
-from holdfast.core.weixin_account import done_through, live_handles
+from holdfast.core.weixin_account import (
+    done_through,
+    first_unsent,
+    live_handles,
+)
 from holdfast.io.clock import Clock, SystemClock
 from holdfast.io.config import Account, Config, load_config
 from holdfast.io.credentials import CredentialSource
@@ -145,14 +149,23 @@ async def _prune_for_ever(journal: Journal, owners: list[Owner]) -> None:
     while True:
         await trio.sleep(PRUNE_EVERY_S)
         for owner in owners:
-            kept = owner.seat.policy.journal
-            await journal.prune(
-                owner.seat.account,
-                before_ms=owner.now_ms - kept.retention_ms,
-                bytes_max=kept.retention_bytes,
-                keep_after_seq=done_through(owner.state, owner.seq),
-                live_handles=live_handles(owner.state),
-            )
+            await _prune(journal, owner)
+
+
+async def _prune(journal: Journal, owner: Owner) -> None:
+    """Prune one account; what a consumer or a delivery waits for stays."""
+    account, kept = owner.seat.account, owner.seat.policy.journal
+    unread = journal.messages(account, done_through(owner.state), 1)
+    needed = first_unsent(owner.state, owner.seq)
+    if unread:
+        needed = min(needed, unread[0].seq)
+    await journal.prune(
+        account,
+        before_ms=owner.now_ms - kept.retention_ms,
+        bytes_max=kept.retention_bytes,
+        keep_after_seq=needed - 1,
+        live_handles=live_handles(owner.state),
+    )
 
 
 def _tell_trouble(text: str | None) -> None:

@@ -83,6 +83,9 @@ class Channel:
                 return await self._exchange(url, headers, body, timeout_ms, left)
             except httpx.TransportError as error:
                 raise _failure(error, left=left.began) from error
+            except (httpx.InvalidURL, UnicodeError) as error:
+                # A host that no name server could be asked for.
+                raise Failure("dns", str(error), left=False) from error
         failure.left = left.began
         raise failure
 

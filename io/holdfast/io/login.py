@@ -4,6 +4,7 @@ A human may log in again at any time, and nobody should have to restart anything
 it: the source is looked at every few seconds, which costs one `stat`.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 
 import trio
@@ -14,6 +15,8 @@ from holdfast.io.draft import Draft
 from holdfast.io.vault import Vault
 
 WATCH_S = 2.0
+
+log = logging.getLogger("holdfast")
 
 
 class Login:
@@ -35,7 +38,10 @@ class Login:
         self._seen = self._source.fingerprint()
         found = self._source.load()
         if not isinstance(found, Credentials):
+            log.warning("no login for %s: %s", self._source.source, found.reason)
             return Draft((CredentialsMissing(found.reason),))
+        for warning in found.warnings:
+            log.warning("%s: %s", self._source.source, warning)
         self._adopt(found)
         handle = self._vault.hold_login(found.token)
         return Draft((CredentialsLoaded(handle, found.account_id),))

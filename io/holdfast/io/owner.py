@@ -96,7 +96,7 @@ class Owner:
         self.state = recovered.state
         self.seq = recovered.seq
         self._timeline = Timeline(seat.clock, recovered.at_ms)
-        self._snapshot_seq = recovered.seq
+        self._snapshot_seq = recovered.snapshot_seq
         self._letters = Letterbox()
         # Before anybody else can post: nothing precedes the fact that we took over.
         changed = recovered.seq == 0 or seat.policy != recovered.policy
@@ -110,7 +110,6 @@ class Owner:
         self._settled = trio.Event()
         self._cancel = trio.CancelScope(shield=True)
         self._ended = trio.Event()
-        self._closing = False
 
     @property
     def now_ms(self) -> int:
@@ -148,8 +147,11 @@ class Owner:
 
     async def _fold(self, nursery: trio.Nursery) -> None:
         try:
-            while not self._closing:
-                await self._take(await self._letters.take(), nursery)
+            closing = False
+            while not closing:
+                letters = await self._letters.take()
+                await self._take(letters, nursery)
+                closing = any(not letter.draft.events for letter in letters)
             self._note([], [], force_snapshot=True)
         finally:
             self._letters.close()
@@ -165,8 +167,7 @@ class Owner:
                 await self._until(lambda: not self._asking)
             with trio.move_on_after(poll_grace_s):
                 await self._until(lambda: not self._polling)
-            self._closing = True
-            # An empty draft wakes the loop, behind all that was posted before.
+            # An empty draft ends the loop, behind all that was posted before.
             await self._letters.deliver(Draft(()))
         await self._ended.wait()
 

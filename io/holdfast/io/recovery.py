@@ -38,7 +38,8 @@ class RecoveryError(Exception):
 class Recovered(Struct, frozen=True):
     """Where an account stands: its state after the fact `seq`, recorded at `at_ms`.
 
-    Hand `redo` to the journal before anything else.
+    Hand `redo` to the journal before anything else. `snapshot_seq` is the fact from
+    which was folded.
     """
 
     state: Weixin
@@ -46,6 +47,7 @@ class Recovered(Struct, frozen=True):
     seq: int
     at_ms: int
     redo: Entry
+    snapshot_seq: int
 
 
 class Standing(Struct, frozen=True):
@@ -72,7 +74,8 @@ def recover(journal: JournalReads, account: str, policy: Policy) -> Recovered:
         seq = row.seq
     last = journal.last(account)
     at_ms = last.at_ms if last else 0
-    return Recovered(state, policy, seq, at_ms, beside(account, acts, noted))
+    redo = beside(account, acts, noted)
+    return Recovered(state, policy, seq, at_ms, redo, start.seq)
 
 
 def folded_until(

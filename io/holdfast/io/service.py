@@ -7,15 +7,16 @@ async with open_service("holdfast.toml") as service:
 """
 
 import logging
+import re
 from collections.abc import Callable
 
 import trio
 
 from holdfast.core import weixin
 from holdfast.core.commands import Command, Escalate
-from holdfast.core.delivery import claimed
 from holdfast.core.events import Fact, RetryRequested, SendRequested
-from holdfast.core.weixin_account import Weixin, scene
+from holdfast.core.keys import claimed
+from holdfast.core.weixin_account import Weixin
 from holdfast.io.deliveries import Delivery, DeliveryStatus, delivery_status
 from holdfast.io.draft import Draft
 from holdfast.io.health import Health, health_of
@@ -30,6 +31,9 @@ log = logging.getLogger("holdfast")
 log.addHandler(logging.NullHandler())
 
 Watcher = Callable[[str, Fact, Weixin, Weixin, list[Command]], None]
+
+
+CONSUMER = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class UnknownAccountError(LookupError):
@@ -63,6 +67,9 @@ class Service:
 
         One stream per consumer at a time: raises `ValueError` for a second one.
         """
+        if not CONSUMER.fullmatch(consumer):
+            what = "1 to 64 letters, digits, hyphens, dots and _"
+            raise ValueError(f"consumer {consumer[:70]!r}: expected {what}")
         if consumer in self._consumers:
             raise ValueError(f"consumer {consumer!r} already has a stream")
         readers = [
@@ -94,9 +101,8 @@ class Service:
         number = (await owner.ask(draft))[0]
         event = draft.events[0]
         if isinstance(event, SendRequested) and event.key:
-            now = Fact(number, owner.now_ms, event)
-            where = scene(owner.state, now, policy)
-            number = claimed(owner.state.outbox, event.key, where) or number
+            keys, now_ms = owner.state.outbox.keys, owner.now_ms
+            number = claimed(keys, event.key, now_ms, policy.delivery) or number
         return Delivery(owner, number, self.journal.flush, lambda: self._news)
 
     def delivery(self, delivery: str) -> DeliveryStatus | None:

@@ -22,6 +22,7 @@ WORDS = "words"
 MARKED: Mapping[str, str] = {
     "Connection.fatal_reason": WORDS,
     "CredentialsMissing.reason": "place",  # A path may hold a person's name.
+    "NotifyAnswered.malformed": WORDS,
     "NotifyFailed.reason": WORDS,
     "PollAnswered.malformed": WORDS,
     "PollFailed.reason": WORDS,
@@ -43,8 +44,8 @@ SAFE_FIELDS = {
     "MessageDone": "consumer",
     "MessageReceived": "body kind context by_id by_client by_wire_seq by_items"
     " by_content",
-    "NotifyAnswered": "call",
-    "NotifyFailed": "call kind",
+    "NotifyAnswered": "call credential",
+    "NotifyFailed": "call kind credential",
     "NotifyStart": "credential",
     "NotifyStop": "credential",
     "Keys": "young old",

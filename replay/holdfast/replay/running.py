@@ -19,7 +19,6 @@ from holdfast.io import Config, SendRefusedError, Service, load_config, open_ser
 from holdfast.io.config import ConfigError
 from holdfast.io.journal_errors import DataFolderInUseError, JournalError
 from holdfast.io.messages import Message
-from holdfast.io.owner import InvariantBrokenError
 from holdfast.io.recovery import RecoveryError
 from holdfast.replay.cli import DIFFERENT, UNREADABLE, USAGE
 from holdfast.replay.describe import describe_line
@@ -61,7 +60,7 @@ def _run(config: Config, *, echo: bool, verbose: bool) -> int:
         code = _tell(errors, USAGE)
     except* (JournalError, RecoveryError) as errors:
         code = _tell(errors, UNREADABLE)
-    except* InvariantBrokenError as errors:
+    except* AssertionError as errors:
         code = _tell(errors, DIFFERENT)
     except* OSError as errors:
         code = _tell(errors, USAGE)
@@ -72,6 +71,8 @@ def _tell(errors: BaseExceptionGroup[Exception], code: int) -> int:
     for error in errors.exceptions:
         if isinstance(error, BaseExceptionGroup):
             _tell(error, code)
+        elif isinstance(error, OSError) and error.filename:
+            click.echo(f"holdfast: {error.filename}: {error.strerror}", err=True)
         else:
             click.echo(f"holdfast: {error}", err=True)
     return code

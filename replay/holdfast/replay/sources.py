@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from holdfast.io.journal_read import JournalReader
 
 
+SQLITE = b"SQLite format 3\0"
+
+
 class Life(Struct, frozen=True):
     """One account's facts in order, and the state and policy before the first."""
 
@@ -47,6 +50,14 @@ def open_journal_reader(folder: Path) -> Iterator["JournalReader"]:
         raise UnreadableError(str(error)) from error
 
 
+def is_journal(path: Path) -> bool:
+    """Say whether a path is a data folder, or the database in one."""
+    if path.is_dir():
+        return True
+    with path.open("rb") as file:
+        return file.read(len(SQLITE)) == SQLITE
+
+
 def located(path: Path, text: str) -> str:
     """Name the file exactly once."""
     return text if text.startswith(str(path)) else f"{path}: {text}"
@@ -58,7 +69,7 @@ def open_lives(path: Path, account: str | None = None) -> Iterator[list[Life]]:
 
     Raises `RecordingError` and `UnreadableError`.
     """
-    if not path.is_dir():
+    if not is_journal(path):
         yield [recorded_life(path)]
         return
     with open_journal_reader(path) as reader:

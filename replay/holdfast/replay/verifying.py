@@ -12,6 +12,7 @@ from holdfast.replay.player import Result, Verdict, play, play_facts
 from holdfast.replay.recording import RecordingError
 from holdfast.replay.sources import (
     UnreadableError,
+    is_journal,
     journaled_life,
     located,
     open_journal_reader,
@@ -38,7 +39,7 @@ def verify_paths(paths: Paths, *, as_json: bool) -> int:
 
 def _results(path: Path) -> Iterator[Result | Exception]:
     try:
-        if path.is_dir():
+        if is_journal(path):
             yield from _journal(path)
         else:
             yield play(path)

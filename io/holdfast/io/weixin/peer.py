@@ -137,22 +137,27 @@ class WeixinPeer:
     def _poll_answered(self, command: Poll, response: Response) -> Draft:
         """Record the messages first and the answer after them, in one entry."""
         opened = wire.open_answer(response.body)
-        if response.status != OK or opened.malformed:
+        found = wire.messages_of(opened.fields)
+        if found is None:
+            opened = wire.Opened({}, "msgs is no list")
+        if response.status != OK or opened.malformed or found is None:
             return self._unreadable(command, response, opened)
         cursor = wire.text_of(opened.fields, "get_updates_buf")
         messages, kept = [], []
-        for raw in wire.list_of(opened.fields, "msgs"):
+        for raw in found:
             message, values = inbound.receive(raw, self._vault)
             messages.append(message)
             kept += values
         if cursor:
             kept.append(self._vault.seal(CURSOR, cursor))
+        said = wire.said(opened, self._secrets(command.credential, cursor))
         answered = PollAnswered(
             epoch=command.epoch,
             status=response.status,
-            ret=wire.int_of(opened.fields, "ret"),
-            errcode=wire.int_of(opened.fields, "errcode"),
-            errmsg=wire.errmsg_of(opened.fields),
+            ret=said.ret,
+            errcode=said.errcode,
+            errmsg=said.errmsg,
+            malformed=said.malformed,
             cursor=self._vault.handle(CURSOR, cursor),
             hint_ms=_hint_ms(opened.fields),
             messages=len(messages),
@@ -193,13 +198,14 @@ class WeixinPeer:
             left, reason = failure.left, failure.reason
             return Draft((SendFailed(*place, failure.kind, left, reason),))
         opened = wire.open_answer(response.body)
+        said = wire.said(opened, self._secrets(command.credential, text, context))
         answered = SendAnswered(
             *place,
             status=response.status,
-            ret=wire.int_of(opened.fields, "ret"),
-            errcode=wire.int_of(opened.fields, "errcode"),
-            errmsg=wire.errmsg_of(opened.fields),
-            malformed=opened.malformed,
+            ret=said.ret,
+            errcode=said.errcode,
+            errmsg=said.errmsg,
+            malformed=said.malformed,
             message_id=wire.id_of(opened.fields, "message_id"),
         )
         return Draft((answered,))
@@ -214,14 +220,19 @@ class WeixinPeer:
                 command.timeout_ms,
             )
         except Failure as failure:
-            return Draft((NotifyFailed(call, failure.kind, failure.reason),))
-        opened = wire.open_answer(response.body)
+            kind, reason = failure.kind, failure.reason
+            return Draft((NotifyFailed(call, kind, reason, command.credential),))
+        said = wire.said(
+            wire.open_answer(response.body), self._secrets(command.credential)
+        )
         answered = NotifyAnswered(
             call=call,
             status=response.status,
-            ret=wire.int_of(opened.fields, "ret"),
-            errcode=wire.int_of(opened.fields, "errcode"),
-            errmsg=wire.errmsg_of(opened.fields),
+            ret=said.ret,
+            errcode=said.errcode,
+            errmsg=said.errmsg,
+            malformed=said.malformed,
+            credential=command.credential,
         )
         return Draft((answered,))
 
@@ -230,13 +241,17 @@ class WeixinPeer:
     ) -> Typing:
         response = await self._post(self._sends, path, login, fields, SMALL_CALL_MS)
         opened = wire.open_answer(response.body)
-        ret = wire.int_of(opened.fields, "ret")
+        said = wire.said(opened)
         return Typing(
             status=response.status,
-            code=ret or wire.int_of(opened.fields, "errcode") or 0,
-            errmsg=wire.errmsg_of(opened.fields),
+            code=said.ret or said.errcode or 0,
+            errmsg=said.errmsg or said.malformed,
             ticket=wire.text_of(opened.fields, "typing_ticket"),
         )
+
+    def _secrets(self, credential: str, *values: str) -> tuple[str, ...]:
+        """Return what the peer knows of this call and no fact may repeat."""
+        return (self._vault.login(credential), *values)
 
     async def _post(
         self,

@@ -5,9 +5,10 @@ type must not cost the messages beside it (a poll's messages are handed out once
 Numbers are taken as text where they are ids, exact at any size.
 """
 
+import json
 import secrets
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -19,6 +20,10 @@ APP_ID = "bot"
 ERRMSG_MAX = 300
 # Digits of a number we take as one; longer ones are nonsense and costly to convert.
 INT_MAX = 18
+# Longer than any id seen, short enough for a journal.
+ID_MAX = 128
+# Shorter texts are words of every language, not quotes of ours.
+HIDDEN_MIN = 4
 BOM = b"\xef\xbb\xbf"
 JSON_WHITESPACE = b" \t\r\n"
 
@@ -26,6 +31,15 @@ Fields = Mapping[str, Raw]
 _fields = msgspec.json.Decoder(dict[str, Raw])
 _list = msgspec.json.Decoder(list[Raw])
 _value = msgspec.json.Decoder()
+
+
+class Said(Struct, frozen=True):
+    """The codes and words of an answer; `malformed` says what could not be read."""
+
+    ret: int | None
+    errcode: int | None
+    errmsg: str
+    malformed: str
 
 
 class Opened(Struct, frozen=True):
@@ -83,7 +97,23 @@ def open_answer(body: bytes) -> Opened:
     try:
         return Opened(_fields.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Opened({}, f"{error}"[:ERRMSG_MAX])
+        return _salvaged(body) or Opened({}, f"{error}"[:ERRMSG_MAX])
+
+
+def _salvaged(body: bytes) -> Opened | None:
+    """Open what a strict reader refuses for half a character somewhere inside.
+
+    It comes out as a question mark: the one message that holds it is odd, no other.
+    """
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    # Not escaped: msgspec refuses half a character in that form, too.
+    texts = {k: json.dumps(v, ensure_ascii=False) for k, v in found.items()}
+    return Opened({k: Raw(v.encode("utf-8", "replace")) for k, v in texts.items()})
 
 
 def list_of(fields: Fields, name: str) -> list[Raw]:
@@ -103,41 +133,72 @@ def fields_of(raw: Raw) -> Fields:
         return {}
 
 
+def messages_of(fields: Fields) -> list[Raw] | None:
+    """Return a poll's messages, unread; None when there is something else instead."""
+    raw = bytes(fields.get("msgs", Raw(b"null")))
+    if raw == b"null":
+        return []
+    try:
+        return _list.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def said(opened: Opened, hide: Iterable[str] = ()) -> Said:
+    """Return the peer's codes and words; a code that cannot be read is malformed.
+
+    `hide` are values of this call that must not come back into a fact: a peer may
+    quote them.
+    """
+    fields, malformed = opened.fields, opened.malformed
+    for name in ("ret", "errcode"):
+        if text_of_any(fields, name) and int_of(fields, name) is None:
+            malformed = malformed or f"{name} is no whole number"
+    words = errmsg_of(fields)
+    for value in hide:
+        if len(value) >= HIDDEN_MIN:
+            words = words.replace(value, "…")
+    words = words[:ERRMSG_MAX]
+    return Said(int_of(fields, "ret"), int_of(fields, "errcode"), words, malformed)
+
+
 def int_of(fields: Fields, name: str) -> int | None:
     """Return a whole number, also one written as text; None when it is neither."""
-    text = id_of(fields, name, zero="0")
+    text = text_of_any(fields, name).strip()
     digits = text.removeprefix("-")
-    return int(text) if digits.isdecimal() and len(text) <= INT_MAX else None
+    whole = digits.isascii() and digits.isdigit() and len(text) <= INT_MAX
+    return int(text) if whole else None
 
 
-def id_of(fields: Fields, name: str, zero: str = "") -> str:
-    """Return an id as text, exact; absent, null and 0 are `zero`."""
-    raw = fields.get(name)
-    if raw is None:
-        return ""
-    text = bytes(raw).decode("utf-8", "replace")
-    if text.startswith('"'):
-        text = text_of(fields, name)
-    if text in {"null", ""}:
-        return ""
-    return zero if text == "0" else text
+def id_of(fields: Fields, name: str) -> str:
+    """Return an id as text, exact; absent, null, 0 and what is no id are nothing."""
+    text = text_of_any(fields, name)
+    simple = len(text) <= ID_MAX and not text.startswith(("{", "["))
+    return text if simple and text != "0" else ""
 
 
 def text_of(fields: Fields, name: str) -> str:
-    """Return a text field; anything else comes as its JSON, null as nothing."""
-    raw = fields.get(name)
-    if raw is None:
-        return ""
-    try:
-        value = _value.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    if value is None:
-        return ""
-    return value if isinstance(value, str) else bytes(raw).decode("utf-8", "replace")
+    """Return a text field; what is no text is nothing."""
+    value = _opened_value(fields, name)
+    return value if isinstance(value, str) else ""
+
+
+def text_of_any(fields: Fields, name: str) -> str:
+    """Return a text, or the JSON of anything else but null, exactly as it stands."""
+    value = _opened_value(fields, name)
+    if value is None or isinstance(value, str):
+        return value or ""
+    return bytes(fields[name]).decode("utf-8", "replace")
 
 
 def errmsg_of(fields: Fields) -> str:
-    """Return the peer's own words, cut to a length that a journal can bear."""
-    text = text_of(fields, "errmsg") or text_of(fields, "msg")
-    return text[:ERRMSG_MAX]
+    """Return the peer's own words; only a text is taken for them."""
+    return text_of(fields, "errmsg") or text_of(fields, "msg")
+
+
+def _opened_value(fields: Fields, name: str) -> Any:
+    raw = fields.get(name)
+    try:
+        return None if raw is None else _value.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
