@@ -81,21 +81,27 @@ class Shell:
             self.take(self._badly(command, dice) if dice.below(2) else well(command, 1))
 
     def _badly(self, command: Command, dice: Dice) -> ev.Event:
+        """Return one of the many answers that are no good, or none at all."""
         status, ret = dice.of(STATUSES), dice.of(CODES)
+        events: list[ev.Event]
         match command:
-            case Poll(epoch) if dice.below(2):
-                return ev.PollFailed(epoch, dice.of(KINDS))
             case Poll(epoch):
-                return ev.PollAnswered(epoch, status, ret, hint_ms=dice.of((None, 50)))
-            case Send(delivery=number, part=part) if dice.below(2):
-                return ev.SendFailed(number, part, "reset", left=bool(dice.below(2)))
+                hint_ms = dice.of((None, 50))
+                answered = ev.PollAnswered(epoch, status, ret, hint_ms=hint_ms)
+                events = [answered, ev.PollFailed(epoch, dice.of(KINDS))]
             case Send(delivery=number, part=part):
-                return ev.SendAnswered(number, part, status, ret)
+                left = bool(dice.below(2))
+                failed = ev.SendFailed(number, part, "reset", left)
+                events = [ev.SendAnswered(number, part, status, ret), failed]
+            case NotifyStart(credential=login):
+                answer = ev.NotifyAnswered("start", status, ret, credential=login)
+                failure = ev.NotifyFailed("start", "timeout", credential=login)
+                events = [answer, answer, failure]
             case ReloadCredentials():
-                return ev.CredentialsMissing("no such file")
+                events = [ev.CredentialsMissing("no such file")]
             case _:
-                call = "start" if isinstance(command, NotifyStart) else "stop"
-                return ev.NotifyAnswered(call, status, ret, dice.of(CODES))
+                events = [ev.NotifyAnswered("stop", status, ret)]
+        return dice.of(events)
 
     def _fire(self, _dice: Dice) -> None:
         if self.timers:
@@ -149,7 +155,7 @@ def well(command: Command, number: int) -> ev.Event:
             return ev.SendAnswered(number, part, ret=0, message_id="1")
         case ReloadCredentials():
             return ev.CredentialsLoaded("login-1", "bot-1")
-        case NotifyStart():
-            return ev.NotifyAnswered("start", ret=0)
+        case NotifyStart(credential=login):
+            return ev.NotifyAnswered("start", ret=0, credential=login)
         case _:
             return ev.NotifyAnswered("stop", ret=0)

@@ -1,4 +1,4 @@
-"""An owner that plays a script: its facts mean what a test says they mean."""
+"""An owner that plays a script under MockClock: its facts mean what a test says."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

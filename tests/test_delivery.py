@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from holdfast.core import delivery
-from holdfast.core.commands import Command, Forget, Report, Send
+from holdfast.core.commands import Command, Forget, Report, Send, SetTimer
 from holdfast.core.contexts import drop_contexts
 from holdfast.core.events import MessageReceived, PartRequest, SendRequested
 from holdfast.core.keys import claimed
@@ -150,6 +150,30 @@ def test_a_part_that_never_leaves_is_tried_for_ever() -> None:
     assert (part.attempts, part.misses) == (1_000, 1_000)
 
 
+def test_the_timer_is_that_of_the_part_that_is_due_first() -> None:
+    dues = {"alice": 9_000, "bob": 5_000, "carol": 7_000}
+    box = Outbox()
+    for seq, (peer, due_ms) in enumerate(dues.items(), 1):
+        box = ask(box, seq, peer, 1)
+        part = replace(head(box, peer)[1], phase=Phase.WAITING, due_ms=due_ms)
+        box = put_head(box, peer, part)
+    box, commands = delivery.pump(box, SCENE)
+    assert commands == [SetTimer(delivery.NEXT, 5_000)]
+    assert delivery.pump(box, SCENE) == (box, [])
+    (sent,) = sends(delivery.pump(box, replace(SCENE, at_ms=5_000))[1])
+    assert sent.peer == "bob"
+
+
+def test_a_released_part_counts_its_pauses_anew() -> None:
+    box = ask(Outbox(), 1, "alice", 1)
+    part = replace(head(box, "alice")[1], phase=Phase.WAITING)
+    worn = replace(part, due_ms=9_000, throttles=3, misses=4, losses=1, attempts=8)
+    box = put_head(box, "alice", worn)
+    box, _ = delivery.hear(box, heard_from("alice", ""), repeated=False, scene=SCENE)
+    fresh = replace(part, phase=Phase.QUEUED, losses=1, attempts=8)
+    assert head(box, "alice")[1] == fresh
+
+
 def test_a_dead_token_is_forgotten_and_the_part_goes_again_without_it() -> None:
     box = replace(ask(Outbox(), 1, "alice", 1), peers={"alice": Peer("token-1", 500)})
     box, commands = delivery.pump(box, SCENE)
@@ -201,13 +225,14 @@ def test_a_key_is_claimed_for_a_day_to_the_millisecond() -> None:
 
 def test_the_claims_of_yesterday_go_when_others_are_made() -> None:
     box, scene = Outbox(), SCENE
-    for seq in range(1, 2_001):
-        event = SendRequested("alice", (PartRequest("body"),), f"key-{seq:04}")
+    for seq in range(1, 1_001):
+        scene = replace(scene, at_ms=scene.at_ms + POLICY.key_ms // 100)
+        event = SendRequested("alice", (PartRequest("body"),), f"key-{seq}")
         box, _ = delivery.request(box, seq, event, scene)
         box = take_head(box, "alice")
-        scene = replace(scene, at_ms=scene.at_ms + POLICY.key_ms // 100)
-    assert claimed(box.keys, "key-2000", scene.at_ms, scene.policy) == 2_000
-    assert len(box.keys.young) + len(box.keys.old) <= 300
+        for old in range(max(1, seq - 99), seq + 1):
+            assert claimed(box.keys, f"key-{old}", scene.at_ms, scene.policy) == old
+        assert len(box.keys.young) + len(box.keys.old) <= 300
 
 
 def test_dropping_contexts_keeps_what_else_is_known_of_a_peer() -> None:

@@ -191,7 +191,9 @@ async def test_polls_that_hang_do_not_hold_what_else_there_is_to_say(
                 nursery.start_soon(poll)
             await served.until(lambda peer: peer.calls == POLLS_MAX)
             answered = await peer.perform(NotifyStart(login, 10_000))
-            assert answered.events == (NotifyAnswered("start", ret=0),)
+            assert answered.events == (
+                NotifyAnswered("start", ret=0, credential=login),
+            )
             assert autojump_clock.current_time() == 0
         timeout = PollFailed(1, "timeout", "no answer within 45000 ms")
         assert polls == [Draft((timeout,))] * 2 * POLLS_MAX

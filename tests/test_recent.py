@@ -60,6 +60,15 @@ def test_a_handle_keeps_its_first_time_until_it_is_too_old() -> None:
     assert since_ms(remember(recent, ["x"], 2_000, KEEP_MS, 9), "x") == 2_000
 
 
+def test_it_does_so_as_well_when_it_was_laid_down_among_many() -> None:
+    recent = remember(Recent(), ["x"], 1_000, KEEP_MS, PLENTY)
+    many = [f"handle-{number}" for number in range(200)]
+    recent = remember(recent, many, 1_500, KEEP_MS, PLENTY)
+    assert "x" in recent.old
+    assert since_ms(remember(recent, ["x"], 1_999, KEEP_MS, PLENTY), "x") == 1_000
+    assert since_ms(remember(recent, ["x"], 2_000, KEEP_MS, PLENTY), "x") == 2_000
+
+
 def test_nothing_new_gives_the_same_value_back() -> None:
     recent = remember(Recent(), ["x", "y"], 1_000, KEEP_MS, 9)
     assert remember(recent, ["y", "x"], 1_500, KEEP_MS, 9) is recent

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from holdfast.core.commands import (
     ClearTimer,
@@ -19,6 +20,7 @@ from holdfast.core.session import (
     Phase,
     Session,
     Trigger,
+    doubted,
     refusal,
     silence,
     step,
@@ -89,6 +91,22 @@ def test_only_a_success_clears_what_was_counted() -> None:
     succeeded, _ = moved(accepted, Trigger.SUCCEED)
     assert (succeeded.refusals, succeeded.unanswered) == (0, 0)
     assert not succeeded.needs_login
+
+
+@pytest.mark.parametrize(
+    "doubt",
+    [
+        replace(FOUND_ACTIVE, phase=Phase.BACKOFF),
+        replace(FOUND_ACTIVE, refusals=1),
+        replace(FOUND_ACTIVE, unanswered=1),
+        replace(FOUND_ACTIVE, needs_login=True),
+    ],
+)
+def test_each_doubt_alone_is_one_and_a_success_ends_it(doubt: Session) -> None:
+    assert doubted(doubt)
+    after, _ = moved(doubt, Trigger.SUCCEED)
+    assert not doubted(after)
+    assert not doubted(FOUND_ACTIVE)
 
 
 def test_another_login_starts_with_a_clean_count() -> None:

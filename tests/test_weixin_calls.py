@@ -41,7 +41,7 @@ from holdfast.replay.world.weixin_inbound import USER
 from holdfast.replay.world.weixin_settings import Settings, Strict
 
 NO_TICKET = Typing(200, -4, "GetTypingTicket rpc failed")
-SESSION_TIMEOUT = {"errcode": -14, "errmsg": "session timeout"}
+SESSION_TIMEOUT: dict[str, Any] = {"errcode": -14, "errmsg": "session timeout"}
 
 
 async def test_an_accepted_send_is_shown_and_has_the_peers_id(
@@ -212,14 +212,17 @@ async def test_notices_are_answered_or_say_what_became_of_them(
     async with seated(autojump_clock, tmp_path) as desk:
         command = kind(desk.login, 10_000)
         perform = desk.there.perform
-        assert await perform(command) == Draft((NotifyAnswered(call, ret=0),))
+        good = NotifyAnswered(call, ret=0, credential=desk.login)
+        assert await perform(command) == Draft((good,))
         desk.served.arm(Code(errcode=-14, errmsg="session timeout", count=1))
-        refused = NotifyAnswered(call, errcode=-14, errmsg="session timeout")
+        refused = NotifyAnswered(call, credential=desk.login, **SESSION_TIMEOUT)
         assert await perform(command) == Draft((refused,))
-        desk.served.arm(HttpStatus(status=503, count=1))
-        assert await perform(command) == Draft((NotifyAnswered(call, status=503),))
+        desk.served.arm(HttpStatus(status=503, body="", count=1))
+        busy = NotifyAnswered(call, status=503, credential=desk.login)
+        assert await perform(command) == Draft((busy,))
         desk.served.arm(Wire(how="never_answer", count=1))
-        silent = NotifyFailed(call, "timeout", "no answer within 10000 ms")
+        words = "no answer within 10000 ms"
+        silent = NotifyFailed(call, "timeout", words, desk.login)
         assert await perform(command) == Draft((silent,))
         assert autojump_clock.current_time() == 10
         paths = {entry.endpoint for entry in desk.served.peer.log}
@@ -271,8 +274,9 @@ async def test_a_login_that_was_never_read_is_no_authorization(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     async with seated(autojump_clock, tmp_path) as desk:
-        stale = NotifyAnswered("start", errcode=-14, errmsg="session timeout")
-        assert await start(desk, "login-of-another-life") == stale
+        login = "login-of-another-life"
+        stale = NotifyAnswered("start", credential=login, **SESSION_TIMEOUT)
+        assert await start(desk, login) == stale
         assert "authorization" not in desk.served.peer.log[0].headers
 
 
@@ -282,7 +286,8 @@ async def test_a_login_is_used_where_it_belongs(
     async with seated(autojump_clock, tmp_path) as desk, online(autojump_clock) as home:
         token = home.peer.token
         desk.there.adopt(Credentials(token=token, base_url=f"{home.url}/"))
-        assert await start(desk, desk.login) == NotifyAnswered("start", ret=0)
+        ok = NotifyAnswered("start", ret=0, credential=desk.login)
+        assert await start(desk, desk.login) == ok
         assert (desk.served.peer.calls, home.peer.calls) == (0, 1)
 
 

@@ -88,6 +88,31 @@ def test_a_field_that_cannot_be_read_costs_only_itself() -> None:
     assert len(wire.list_of(found.fields, "msgs")) == 2
 
 
+@pytest.mark.parametrize(
+    ("written", "count"),
+    [
+        (b"null", 0),
+        (b"[]", 0),
+        (b"[{},5,null]", 3),
+        (b'[{"a":"\xff"},{}]', 2),
+        (b'[{"a":"\\ud800"},{}]', 2),
+        (b'[{"a":"' + b"\\u4f60" * 9 + b'\\ud83d"},{}]', 2),
+        (b"{}", None),
+        (b'"[]"', None),
+        (b"7", None),
+        (b"[NaN]", None),
+    ],
+)
+def test_messages_are_found_or_it_is_known_that_they_were_not(
+    written: bytes, count: int | None
+) -> None:
+    found = wire.open_answer(b'{"msgs":' + written + b',"get_updates_buf":"c"}')
+    messages = wire.messages_of(found.fields)
+    lost = messages is None or bool(found.malformed)
+    assert lost if count is None else len(messages or []) == count
+    assert wire.messages_of({}) == []
+
+
 # Messages.
 
 
@@ -214,6 +239,8 @@ def test_no_bytes_make_the_readers_raise(body: bytes) -> None:
             for read in (wire.list_of, wire.int_of, wire.id_of, wire.text_of):
                 read(fields, name)
         wire.errmsg_of(fields)
+        wire.said(Opened(fields), ("secret",))
+        wire.messages_of(fields)
     for raw in (Raw(body), *wire.list_of(found.fields, "msgs")):
         event, kept = inbound.receive(raw, VAULT)
         assert kept[0].value == bytes(raw) or not event.body

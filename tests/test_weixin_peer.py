@@ -219,9 +219,23 @@ async def test_a_wild_field_costs_no_message_beside_it(
         desk.served.say("a good one")
         desk.served.arm(Fields(set=wild))
         draft = await desk.poll()
-        assert len(messages(draft)) == 2
-        answered = polled(draft)
-        assert (answered.ret, answered.errcode, answered.errmsg) == (None, None, "5")
+        assert len(messages(draft)) == polled(draft).messages == 2
+        assert polled(draft).malformed == "ret is no whole number"
+        assert (polled(draft).ret, polled(draft).errcode) == (None, None)
+        assert polled(draft).cursor
+
+
+@pytest.mark.parametrize("odd", [{}, "none", 7])
+async def test_messages_that_are_no_list_are_kept_as_they_came(
+    autojump_clock: MockClock, tmp_path: Path, odd: object
+) -> None:
+    async with seated(autojump_clock, tmp_path) as desk:
+        desk.served.arm(NoHold())
+        desk.served.arm(Fields(set={"msgs": odd}))
+        draft = await desk.poll()
+        assert polled(draft).malformed == "msgs is no list"
+        assert polled(draft).cursor == ""
+        assert desk.kept[polled(draft).body] == desk.served.peer.log[-1].answer
 
 
 async def test_a_huge_or_absent_cursor_is_taken_as_it_is(

@@ -124,6 +124,9 @@ def test_our_own_agent_is_one_that_the_sheet_allows() -> None:
         (b"0", ""),
         (b'"0"', ""),
         (b"null", ""),
+        (b'{"id":1}', ""),
+        (b"[1]", ""),
+        (b"1" * 200, ""),
     ],
 )
 def test_an_id_is_exact_at_any_size_and_in_any_form(written: bytes, read: str) -> None:
@@ -164,7 +167,9 @@ def test_two_ids_that_are_one_as_doubles_are_two_messages() -> None:
         (b"1" * 9_000, None),
         (b"null", None),
         (b'""', None),
+        (b'" -14 "', -14),
         (b'"--5"', None),
+        ('"١٤"'.encode(), None),
         (b'"-"', None),
         (b'"soon"', None),
         (b"1.5", None),
@@ -187,15 +192,13 @@ def test_a_whole_number_is_read_and_anything_else_is_none(
         (b'"session timeout"', "session timeout"),
         (b'"\\u4f60"', "你"),
         (b"null", ""),
-        (b"17", "17"),
-        (b'{"a": [1]}', '{"a": [1]}'),
-        (b'"\\ud800"', ""),
+        (b"17", ""),
+        (b'{"a": [1]}', ""),
+        (b'"\\ud800"', "?"),
         (b'"\xff"', ""),
     ],
 )
-def test_text_is_read_and_anything_else_comes_as_its_json(
-    written: bytes, read: str
-) -> None:
+def test_text_is_read_and_anything_else_is_nothing(written: bytes, read: str) -> None:
     fields = wire.open_answer(b'{"it":' + written + b"}").fields
     assert wire.text_of(fields, "it") == read
 
@@ -208,5 +211,36 @@ def test_what_is_no_list_has_no_elements(written: bytes) -> None:
 def test_the_peers_words_are_found_in_either_field_and_cut() -> None:
     assert wire.errmsg_of(opened(errmsg="one", msg="two")) == "one"
     assert wire.errmsg_of(opened(errmsg="", msg="two")) == "two"
-    assert wire.errmsg_of(opened(msg={"a": 1})) == '{"a":1}'
-    assert len(wire.errmsg_of(opened(errmsg="x" * 5_000))) == wire.ERRMSG_MAX
+    assert wire.errmsg_of(opened(msg={"a": 1})) == ""
+    said = wire.said(wire.Opened(opened(errmsg="x" * 5_000)))
+    assert len(said.errmsg) == wire.ERRMSG_MAX
+
+
+def test_what_we_sent_does_not_come_back_as_the_peers_words() -> None:
+    fields = opened(ret=-2, errmsg="cannot send 'my secret text' to you")
+    said = wire.said(wire.Opened(fields), ["my secret text", ""])
+    assert said.errmsg == "cannot send '…' to you"
+
+
+@pytest.mark.parametrize("written", ["-14.0", '"--4"', '"١٤"', "{}", "true"])
+def test_a_code_that_cannot_be_read_is_no_success(written: str) -> None:
+    said = wire.said(wire.open_answer(b'{"ret":' + written.encode() + b"}"))
+    assert (said.ret, said.malformed) == (None, "ret is no whole number")
+
+
+def test_half_a_character_spoils_its_message_alone() -> None:
+    body = b'{"msgs":[{"message_id":1},{"text":"\\ud800"},{"message_id":3}]}'
+    found = wire.messages_of(wire.open_answer(body).fields)
+    assert found is not None
+    assert [wire.id_of(wire.fields_of(raw), "message_id") for raw in found] == [
+        "1",
+        "",
+        "3",
+    ]
+
+
+@pytest.mark.parametrize("written", [b"{}", b'"[]"', b"7"])
+def test_messages_that_are_no_list_are_not_taken_for_none(written: bytes) -> None:
+    assert (
+        wire.messages_of(wire.open_answer(b'{"msgs":' + written + b"}").fields) is None
+    )

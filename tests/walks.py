@@ -152,10 +152,16 @@ def _send_failed(dice: Dice, state: Weixin, _at_ms: int) -> ev.Event:
     return ev.SendFailed(delivery_id, part, dice.of(KINDS), left, dice.of(WORDS))
 
 
-def _notify_answered(dice: Dice, _state: Weixin, _at_ms: int) -> ev.Event:
-    call = dice.of(("start", "start", "stop", "?"))
-    status, ret, errcode = dice.of(STATUSES), dice.of(CODES), dice.of(CODES)
-    return ev.NotifyAnswered(call, status, ret, errcode, dice.of(WORDS))
+def _notify_answered(dice: Dice, state: Weixin, _at_ms: int) -> ev.Event:
+    return ev.NotifyAnswered(
+        call=dice.of(("start", "start", "stop", "?")),
+        status=dice.of(STATUSES),
+        ret=dice.of(CODES),
+        errcode=dice.of(CODES),
+        errmsg=dice.of(WORDS),
+        malformed=dice.of(("", "", "", "not JSON")),
+        credential=dice.of((state.session.credential, "", "login-0")),
+    )
 
 
 def _done(dice: Dice, _state: Weixin, _at_ms: int) -> ev.Event:

@@ -175,7 +175,7 @@ class SendRequested(Recorded, frozen=True, tag="send_requested"):
 
 
 class SendAnswered(Recorded, frozen=True, tag="send_answered"):
-    """The peer answered the send of one part; `empty` when the body said nothing."""
+    """The peer answered the send of one part; without a message id, perhaps in vain."""
 
     delivery: int
     part: int

@@ -2,7 +2,7 @@
 
 A policy is data: two recordings of one incident under different policies can be
 compared, and a replay always uses the policy that the recording carries. Sources are
-sections of the platform's protocol notes (docs/protocols.md) or the ADR that chose.
+sections of the platform's protocol notes (docs/weixin-ilink.md) or the ADR that chose.
 """
 
 from typing import Annotated

@@ -1,6 +1,8 @@
 """`holdfast fake`: a simulated peer on loopback, until it is stopped."""
 
 import signal
+import sys
+from functools import partial
 from pathlib import Path
 
 import click
@@ -33,10 +35,20 @@ async def _serve(port: int, script: Script | None) -> None:
         async with serve_weixin(port=port, script=script) as served:
             click.echo(f"url   {served.url}")
             click.echo(f"token {served.peer.token}")
+            click.echo("what you type here, the user writes to the bot", err=True)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_tell_sends, served)
+                nursery.start_soon(_let_user_write, served)
                 await anext(aiter(signals))
                 nursery.cancel_scope.cancel()
+
+
+async def _let_user_write(served: Served) -> None:
+    """Let each line typed here be a message of the user."""
+    read = partial(trio.to_thread.run_sync, sys.stdin.readline, abandon_on_cancel=True)
+    while line := await read():
+        if text := line.strip():
+            served.say(text)
 
 
 async def _tell_sends(served: Served) -> None:

@@ -109,5 +109,5 @@ def _content(items: list[wire.Fields]) -> str:
             for item in items
         ]
         return msgspec.json.encode(kept, order="deterministic").decode()
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return ""

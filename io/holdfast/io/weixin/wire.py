@@ -106,13 +106,11 @@ def _salvaged(body: bytes) -> Opened | None:
     It comes out as a question mark: the one message that holds it is odd, no other.
     """
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = json.loads(body.decode())
+        # Not escaped: msgspec refuses half a character in that form, too.
+        texts = {k: json.dumps(v, ensure_ascii=False) for k, v in found.items()}
+    except (AttributeError, ValueError, RecursionError):
         return None
-    if not isinstance(found, dict):
-        return None
-    # Not escaped: msgspec refuses half a character in that form, too.
-    texts = {k: json.dumps(v, ensure_ascii=False) for k, v in found.items()}
     return Opened({k: Raw(v.encode("utf-8", "replace")) for k, v in texts.items()})
 
 
@@ -199,6 +197,10 @@ def errmsg_of(fields: Fields) -> str:
 def _opened_value(fields: Fields, name: str) -> Any:
     raw = fields.get(name)
     try:
-        return None if raw is None else _value.decode(raw)
+        value = None if raw is None else _value.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    if isinstance(value, str):
+        # Half a character would be refused wherever the text goes next.
+        return value.encode("utf-8", "replace").decode()
+    return value
