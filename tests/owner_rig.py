@@ -1,4 +1,4 @@
-"""An owner that plays a script under MockClock: its facts mean what a test says."""
+"""An owner that plays a script: its facts mean what a test says they mean."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import trio
 from shell_rig import ALICE, NOWHERE, START_MS, account
+from trio.testing import MockClock
 
 from holdfast.core import weixin
 from holdfast.core.commands import Command, SetTimer
@@ -112,6 +113,7 @@ def take_notes(journal: Journal, play: Play, monkeypatch: pytest.MonkeyPatch) ->
     async def slowly(entry: Any) -> None:
         play.log.append(f"append {len(entry.facts)}")
         await append(entry)
+        assert isinstance(trio.lowlevel.current_clock(), MockClock)
         await trio.sleep(1)
         play.log.append("appended")
 
