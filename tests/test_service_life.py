@@ -206,6 +206,25 @@ async def test_two_accounts_live_side_by_side_and_do_not_mix(
             assert served.peer.violations == ()
 
 
+async def test_a_token_that_one_account_forgets_is_still_the_others(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with online(autojump_clock) as hers, online(autojump_clock) as his:
+        his.rebind(token=OTHER_TOKEN)
+        setup = config(tmp_path, account(hers, tmp_path), account(his, tmp_path, BOB))
+        tokens = {peer.say().wire["context_token"] for peer in (hers, his)}
+        assert len(tokens) == 1
+        async with living(setup) as shell:
+            stream = shell.service.messages(BOT)
+            assert {(await anext(stream)).account for _ in "ab"} == {ALICE, BOB}
+            stale = Code(at="sendmessage", errcode=-14)
+            hers.expire_context(USER, refusal=stale)
+            for name in (ALICE, BOB):
+                await (await shell.service.send(name, USER, "hi")).settled()
+        last = [peer.peer.log[-2].body["msg"] for peer in (hers, his)]
+        assert [message.get("context_token") for message in last] == [None, *tokens]
+
+
 async def test_cancelling_the_block_stops_it_in_order(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:

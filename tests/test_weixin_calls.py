@@ -261,6 +261,7 @@ async def test_the_request_on_the_wire_is_the_sheets(tmp_path: Path) -> None:
         "iLink-App-Id: bot",
         "iLink-App-ClientVersion: 132105",
         "SKRouteTag: gray-7",
+        "Accept-Encoding: identity",
         f"Content-Length: {len(body)}",
     } <= set(headers)
     assert len({line.partition(":")[0].lower() for line in headers}) == len(headers)

@@ -20,3 +20,20 @@ def bury(outbox: Outbox, handles: list[str], scene: Scene) -> Recent:
     policy = scene.policy
     keep_ms, count_max = policy.forgotten_ms, policy.forgotten_max
     return remember(outbox.forgotten, handles, scene.at_ms, keep_ms, count_max)
+
+
+def trimmed(outbox: Outbox, peers_max: int) -> Outbox:
+    """Forget who wrote longest ago, once there are too many; never who is waited for.
+
+    Half of them go at once, so that this costs nothing per message.
+    """
+    if len(outbox.peers) <= peers_max:
+        return outbox
+    times = sorted(peer.inbound_ms for peer in outbox.peers.values())
+    cut_ms = times[len(times) // 2]
+    peers = {
+        name: peer
+        for name, peer in outbox.peers.items()
+        if peer.inbound_ms >= cut_ms or name in outbox.queues
+    }
+    return replace(outbox, peers=peers)

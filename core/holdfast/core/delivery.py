@@ -15,7 +15,7 @@ Units: every `*_ms` is milliseconds on the journal's clock.
 from msgspec.structs import replace
 
 from holdfast.core.commands import ClearTimer, Command, Forget, Report, Send, SetTimer
-from holdfast.core.contexts import bury
+from holdfast.core.contexts import bury, trimmed
 from holdfast.core.events import MessageReceived, SendRequested
 from holdfast.core.keys import claim, claimed
 from holdfast.core.outbox import (
@@ -150,6 +150,7 @@ def hear(
         after = Peer(token, scene.at_ms, 0, sent_ms)
     if after != before:
         outbox = replace(outbox, peers={**outbox.peers, peer: after})
+        outbox = trimmed(outbox, scene.policy.peers_max)
     if repeated or peer not in outbox.queues:
         return outbox, []
     part = head(outbox, peer)[1]

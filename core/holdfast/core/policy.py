@@ -75,6 +75,8 @@ class DeliveryPolicy(Struct, frozen=True, forbid_unknown_fields=True):
     # A refused context token stays refused, whoever shows it again.
     forgotten_ms: Millis = 7 * 86_400_000
     forgotten_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    # Peers remembered; of more, those that wrote longest ago are forgotten.
+    peers_max: Annotated[int, Meta(ge=2, le=1_000_000)] = 10_000
     # More unfinished parts than this are refused at once, with words.
     outbox_parts_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 2_000
     # Text of one part: 5,000 code points were accepted, 7,337 refused (section 13).

@@ -4,6 +4,7 @@ A consumer has a name. What it finished is durable under that name, so a message
 offered again after a restart exactly when its consumer had not said done.
 """
 
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
@@ -21,6 +22,10 @@ from holdfast.io.vault import Vault
 from holdfast.io.weixin import inbound
 
 PAGE = 32
+# So many messages may be finished ahead of one that is not; then it is waited for.
+AHEAD_MAX = 1_000
+
+log = logging.getLogger("holdfast")
 _decode = msgspec.json.Decoder()
 
 
@@ -65,6 +70,11 @@ class Reader:
         """Return the next messages, none when all that is recorded was offered."""
         account = self._owner.seat.account
         journal = self._owner.seat.journal
+        if len(self._progress().ahead) >= AHEAD_MAX:
+            waiting = min(self._open, default=0)
+            what = "account %s: consumer %s is offered nothing until it is done with %d"
+            log.warning(what, account, self._consumer, waiting)
+            return []
         messages = []
         for row in journal.messages(account, self._position, PAGE):
             self._position = row.seq
