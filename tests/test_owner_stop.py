@@ -1,5 +1,6 @@
 """The owner at a real peer: nothing unrecorded is asked, and stopping loses nothing."""
 
+from collections.abc import Awaitable
 from pathlib import Path
 
 import msgspec
@@ -27,8 +28,8 @@ from holdfast.core.events import (
     Started,
     StopRequested,
 )
+from holdfast.io import StoppedError
 from holdfast.io.journal_read import JournalReader
-from holdfast.io.owner import StoppedError
 from holdfast.io.recovery import Checkpoint
 from holdfast.replay.world.served import Served
 from holdfast.replay.world.weixin_faults import Late, Wire
@@ -229,3 +230,27 @@ async def test_after_the_end_whoever_asks_is_told_so(
         ):
             with pytest.raises(StoppedError, match="account alice is stopped"):
                 await late
+
+
+async def test_at_the_end_whoever_still_waits_is_told_so(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    told: list[str] = []
+
+    async def wait(waiting: Awaitable[object]) -> None:
+        with pytest.raises(StoppedError, match="the service is closed"):
+            await waiting
+        told.append("told")
+
+    async with online(autojump_clock) as served, trio.open_nursery() as nursery:
+        served.say("hello")
+        served.arm(Wire(at="sendmessage", how="refuse"))
+        async with living(config(tmp_path, account(served, tmp_path))) as shell:
+            stream = shell.service.messages(BOT)
+            await anext(stream)
+            delivery = await shell.service.send(ALICE, USER, "hi")
+            for waiting in (anext(stream), delivery.settled()):
+                nursery.start_soon(wait, waiting)
+            await trio.sleep(100)
+        assert told == []
+    assert told == ["told", "told"]

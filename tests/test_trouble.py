@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from shell_rig import (
     ALICE,
     BOT,
+    Gate,
     account,
     config,
     living,
@@ -160,6 +161,22 @@ async def test_leaving_in_trouble_says_what_could_not_be_recorded_and_loses_noth
         assert autojump_clock.current_time() - left_s <= 20 + 10
         async with living(setup) as shell:
             assert await offered(shell) == ["kept", "x" * 50_000]
+
+
+async def test_leaving_while_the_journal_is_stuck_does_not_take_for_ever(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    async with online(autojump_clock) as served:
+        async with living(config(tmp_path, account(served, tmp_path))) as shell:
+            await shell.until(polling)
+            gate.shut()
+            served.say("while stuck")
+            left_s = autojump_clock.current_time()
+        assert autojump_clock.current_time() - left_s == 20
+        gate.open()
+        async with living(config(tmp_path, account(served, tmp_path))) as shell:
+            assert await offered(shell) == ["while stuck"]
 
 
 async def test_a_disk_that_fails_to_sync_ends_the_service_loudly(

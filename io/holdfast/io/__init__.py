@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from holdfast.io.deliveries import Delivery, DeliveryStatus
     from holdfast.io.health import Health
     from holdfast.io.messages import Message
+    from holdfast.io.owner import StoppedError
     from holdfast.io.sending import SendRefusedError
     from holdfast.io.service import Service, UnknownAccountError
 
@@ -26,6 +27,7 @@ _HOME = {
     "Patience": "assembly",
     "SendRefusedError": "sending",
     "Service": "service",
+    "StoppedError": "owner",
     "Surroundings": "assembly",
     "UnknownAccountError": "service",
     "load_config": "config",
@@ -41,6 +43,7 @@ __all__ = [
     "Patience",
     "SendRefusedError",
     "Service",
+    "StoppedError",
     "Surroundings",
     "UnknownAccountError",
     "load_config",

@@ -77,6 +77,7 @@ async def open_service(
             open_journal(folder, threaded=around.threaded, on_trouble=_tell_trouble)
         )
         service = Service(journal)
+        stack.callback(service.close)
         tls = make_tls_context()
         owners = []
         for account in config.accounts.values():

@@ -71,7 +71,8 @@ class Delivery:
         """Wait until nothing more happens by itself, and return where it stands.
 
         That is when every part is accepted, unconfirmed, rejected or unknown, or is
-        parked until the peer writes.
+        parked until the peer writes. Raises `StoppedError` when the service is closed
+        before that.
         """
         while True:
             news = self._news()

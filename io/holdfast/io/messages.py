@@ -142,7 +142,10 @@ class Messages:
         return self
 
     async def __anext__(self) -> Message:
-        """Return the next message, as soon as there is one."""
+        """Return the next message, as soon as there is one.
+
+        Raises `StoppedError` once the service is closed.
+        """
         await trio.lowlevel.checkpoint_if_cancelled()
         while not self._ready:
             # Taken before looking, so that what arrives meanwhile is not missed; and

@@ -23,7 +23,7 @@ from holdfast.io.health import Health, health_of
 from holdfast.io.journal import Journal
 from holdfast.io.journal_read import SEQ_MAX
 from holdfast.io.messages import Messages, Reader
-from holdfast.io.owner import Owner
+from holdfast.io.owner import Owner, StoppedError
 from holdfast.io.sending import draft_text
 from holdfast.io.vault import Vault
 
@@ -51,6 +51,7 @@ class Service:
         self._watchers: list[Watcher] = []
         self._consumers: dict[str, Messages] = {}
         self._news = trio.Event()
+        self._closed = False
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -78,7 +79,7 @@ class Service:
         ]
         stream = Messages(
             readers,
-            news=lambda: self._news,
+            news=self._next_news,
             flush=self.journal.flush,
             close=lambda: self._release(consumer),
         )
@@ -103,7 +104,7 @@ class Service:
         if isinstance(event, SendRequested) and event.key:
             keys, now_ms = owner.state.outbox.keys, owner.now_ms
             number = claimed(keys, event.key, now_ms, policy.delivery) or number
-        return Delivery(owner, number, self.journal.flush, lambda: self._news)
+        return Delivery(owner, number, self.journal.flush, self._next_news)
 
     def delivery(self, delivery: str) -> DeliveryStatus | None:
         """Return where a delivery stands, by its id; None when it is not known."""
@@ -149,6 +150,16 @@ class Service:
         """Count an account in; whoever opened the service runs its owner."""
         self.owners[owner.seat.account] = owner
         self._vaults[owner.seat.account] = vault
+
+    def close(self) -> None:
+        """Tell whoever still waits that nothing more comes (the opener calls it)."""
+        self._closed = True
+        self._news.set()
+
+    def _next_news(self) -> trio.Event:
+        if self._closed:
+            raise StoppedError("the service is closed")
+        return self._news
 
     def _release(self, consumer: str) -> None:
         self._consumers.pop(consumer, None)
