@@ -252,5 +252,5 @@ async def test_at_the_end_whoever_still_waits_is_told_so(
             for waiting in (anext(stream), delivery.settled()):
                 nursery.start_soon(wait, waiting)
             await trio.sleep(100)
-        assert told == []
+            assert told == []
     assert told == ["told", "told"]
