@@ -26,6 +26,7 @@ from holdfast.core.events import (
     Started,
 )
 from holdfast.core.outbox import Order, Outbox, Part, Peer, Phase, Sending
+from holdfast.core.policy import SessionPolicy
 from holdfast.core.recent import Recent
 from holdfast.core.weixin_account import Weixin
 
@@ -176,6 +177,16 @@ def test_each_timer_has_its_own_cap(name: str, cap_ms: int) -> None:
     assert promises(WELL, [SetTimer(name, AT_MS + cap_ms)]) == []
     late = promises(WELL, [SetTimer(name, AT_MS + cap_ms + 1)])
     assert late == [f"[8] the timer {name} waits longer than its cap"]
+
+
+def test_a_cap_is_the_longest_wait_that_the_policy_knows() -> None:
+    patient = SessionPolicy(backoff_ms_max=700_000, slow_probe_ms=500_000)
+    hasty = SessionPolicy(backoff_ms_max=500_000, slow_probe_ms=700_000)
+    timer = SetTimer(session.RETRY, AT_MS + 700_000)
+    fact = Fact(9, AT_MS, RetryRequested())
+    for limits in (patient, hasty):
+        policy = replace(POLICY, session=limits)
+        assert not invariants.broken(WELL, fact, WELL, [timer], policy)
 
 
 @pytest.mark.parametrize(

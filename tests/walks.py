@@ -117,7 +117,7 @@ def _message(dice: Dice, _state: Weixin, at_ms: int) -> ev.Event:
         peer=peer,
         body=dice.handle("body"),
         origin=dice.of((1, 1, 1, 2, 0)),
-        context=dice.handle(f"token-{peer}", 6),
+        context=dice.handle("token", 6),
         sent_ms=at_ms,
         by_id=dice.handle("id", 9),
         by_client=dice.handle("client"),

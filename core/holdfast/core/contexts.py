@@ -3,7 +3,9 @@
 from msgspec.structs import replace
 
 from holdfast.core.commands import Command, Forget
-from holdfast.core.outbox import Outbox, Scene
+from holdfast.core.events import PeerId
+from holdfast.core.outbox import Outbox, Peer, Scene
+from holdfast.core.policy import DeliveryPolicy
 from holdfast.core.recent import Recent, remember
 
 
@@ -37,3 +39,17 @@ def trimmed(outbox: Outbox, peers_max: int) -> Outbox:
         if peer.inbound_ms >= cut_ms or name in outbox.queues
     }
     return replace(outbox, peers=peers)
+
+
+def without(peers: dict[PeerId, Peer], context: str) -> dict[PeerId, Peer]:
+    """Take a token away from every peer that holds it."""
+    return {
+        name: replace(peer, context="") if peer.context == context else peer
+        for name, peer in peers.items()
+    }
+
+
+def within(peer: Peer, policy: DeliveryPolicy) -> Peer:
+    """Cut what a peer has used to the budget, which may be smaller than it was."""
+    over = policy.budget and peer.spent > policy.budget
+    return replace(peer, spent=policy.budget) if over else peer

@@ -15,7 +15,7 @@ Units: every `*_ms` is milliseconds on the journal's clock.
 from msgspec.structs import replace
 
 from holdfast.core.commands import ClearTimer, Command, Forget, Report, Send, SetTimer
-from holdfast.core.contexts import bury, trimmed
+from holdfast.core.contexts import bury, trimmed, within, without
 from holdfast.core.events import MessageReceived, SendRequested
 from holdfast.core.keys import claim, claimed
 from holdfast.core.outbox import (
@@ -55,7 +55,7 @@ def request(
     The caller calls `pump` next.
     """
     key, at_ms = event.key, scene.at_ms
-    if key and claimed(outbox.keys, key, at_ms, scene.policy):
+    if not event.parts or (key and claimed(outbox.keys, key, at_ms, scene.policy)):
         return outbox, []
     if outbox.parts + len(event.parts) > scene.policy.outbox_parts_max:
         full = f"the outbox holds {outbox.parts} unfinished parts, no more fit"
@@ -141,9 +141,11 @@ def hear(
     before = outbox.peers.get(peer, NOBODY)
     keep_ms = scene.policy.forgotten_ms
     dead = since_ms(outbox.forgotten, context) > scene.at_ms - keep_ms
-    late = 0 < event.sent_ms < before.sent_ms
+    # A platform's clock may run ahead; its future is not newer than now.
+    sent_ms = min(event.sent_ms, scene.at_ms)
+    late = 0 < sent_ms < before.sent_ms
     token = before.context if dead or late or not context else context
-    sent_ms = max(event.sent_ms, before.sent_ms)
+    sent_ms = max(sent_ms, before.sent_ms)
     if repeated:
         after = replace(before, context=token, sent_ms=sent_ms)
     else:
@@ -179,7 +181,8 @@ def restart(outbox: Outbox, at_ms: int, policy: DeliveryPolicy) -> Outbox:
         if part.due_ms > latest_ms:
             outbox = put_head(outbox, peer, replace(part, due_ms=latest_ms))
     next_ms = min(outbox.next_ms, latest_ms)
-    return replace(outbox, sending=None, due_ms=0, next_ms=next_ms)
+    peers = {name: within(peer, policy) for name, peer in outbox.peers.items()}
+    return replace(outbox, sending=None, due_ms=0, next_ms=next_ms, peers=peers)
 
 
 def _send(outbox: Outbox, peer: str, scene: Scene) -> tuple[Outbox, list[Command]]:
@@ -208,13 +211,12 @@ def _send_without(
     part = head(outbox, peer)[1]
     attempts = min(part.attempts + 1, ATTEMPTS_MAX)
     part = replace(part, phase=_move(part, STALE), attempts=attempts)
-    known = outbox.peers.get(peer, Peer())
-    if known.context == sending.context:
-        known = replace(known, context="")
+    peers = without(outbox.peers, sending.context)
+    known = peers.get(peer, NOBODY)
     again = replace(sending, context=known.context)
     outbox = replace(
         put_head(outbox, peer, part),
-        peers={**outbox.peers, peer: known},
+        peers=peers,
         forgotten=bury(outbox, [sending.context], scene),
         sending=again,
     )

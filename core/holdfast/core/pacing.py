@@ -21,7 +21,8 @@ from holdfast.core.policy import DeliveryPolicy
 
 def gap_ms(parts: int, policy: DeliveryPolicy) -> int:
     """Return the least time between a send of so many parts and the next send."""
-    paced_ms = policy.gap_ms_base + policy.gap_ms_per_part * parts
+    counted_parts = min(parts, policy.outbox_parts_max)
+    paced_ms = policy.gap_ms_base + policy.gap_ms_per_part * counted_parts
     return max(policy.gap_ms_min, paced_ms)
 
 

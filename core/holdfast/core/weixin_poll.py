@@ -77,6 +77,9 @@ def poll_failed(state: Weixin, event: PollFailed, fact: Fact, policy: Policy) ->
     """Take the end of a poll without an answer, like `poll_answered`."""
     if not transport.current(state.connection, event.epoch):
         return state, []
+    if event.kind == "timeout":
+        # Perhaps a hint was too short; the next poll waits as long as polls do.
+        state = replace(state, hold_ms=0)
     return _poll_in_vain(state, read_failed_poll(event), event, fact, policy)
 
 

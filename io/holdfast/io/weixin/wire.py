@@ -22,6 +22,8 @@ ERRMSG_MAX = 300
 INT_MAX = 18
 # Longer than any id seen, short enough for a journal.
 ID_MAX = 128
+# A thousand long messages have less; a million empty ones would fill the memory.
+COMMAS_MAX = 500_000
 # Shorter texts are words of every language, not quotes of ours.
 HIDDEN_MIN = 4
 BOM = b"\xef\xbb\xbf"
@@ -132,10 +134,15 @@ def fields_of(raw: Raw) -> Fields:
 
 
 def messages_of(fields: Fields) -> list[Raw] | None:
-    """Return a poll's messages, unread; None when there is something else instead."""
+    """Return a poll's messages, unread; None when there is something else instead.
+
+    More than any peer hands out at once is something else, too.
+    """
     raw = bytes(fields.get("msgs", Raw(b"null")))
     if raw == b"null":
         return []
+    if raw.count(b",") > COMMAS_MAX:
+        return None
     try:
         return _list.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
