@@ -10,8 +10,6 @@ from pathlib import Path
 
 import click
 
-DIFFERENT, USAGE, UNREADABLE = 1, 2, 4
-
 Paths = tuple[Path, ...]
 some_path = click.Path(exists=True, path_type=Path)
 config_option = click.option(

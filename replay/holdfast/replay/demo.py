@@ -21,7 +21,7 @@ from holdfast.core.policy import (
 from holdfast.core.weixin import POLICY
 from holdfast.io import Patience, Surroundings
 from holdfast.io.clock import SystemClock
-from holdfast.replay.cli import DIFFERENT
+from holdfast.replay.exits import DIFFERENT
 from holdfast.replay.exporting import export_window
 from holdfast.replay.incidents import INCIDENTS, Incident
 from holdfast.replay.incidents.stage import ACCOUNT, ExpectationError, set_stage

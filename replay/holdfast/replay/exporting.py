@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from holdfast.replay.cli import UNREADABLE, USAGE
+from holdfast.replay.exits import UNREADABLE, USAGE
 from holdfast.replay.lines import UNKNOWN, FactLine
 from holdfast.replay.pseudonyms import PseudonymError, prove, pseudonymised
 from holdfast.replay.recorder import RecordingWriter, new_header

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import trio
 
-from holdfast.replay.cli import USAGE
+from holdfast.replay.exits import USAGE
 from holdfast.replay.world.serve import serve_weixin
 from holdfast.replay.world.served import Served
 from holdfast.replay.world.weixin_faults import Script, ScriptError, decode_script

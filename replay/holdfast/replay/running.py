@@ -20,10 +20,9 @@ from holdfast.io.config import ConfigError
 from holdfast.io.journal_errors import DataFolderInUseError, JournalError
 from holdfast.io.messages import Message
 from holdfast.io.recovery import RecoveryError
-from holdfast.replay.cli import DIFFERENT, UNREADABLE, USAGE
 from holdfast.replay.describe import describe_line
+from holdfast.replay.exits import DIFFERENT, INTERRUPTED, UNREADABLE, USAGE
 
-INTERRUPTED = 130
 CONSUMER = "echo"
 # States of a part that its sender would want to know about.
 TROUBLED = (Phase.PARKED, Phase.REJECTED, Phase.UNKNOWN, Phase.UNCONFIRMED)

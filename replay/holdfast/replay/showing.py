@@ -8,8 +8,8 @@ import click
 import msgspec
 
 from holdfast.core.commands import Command
-from holdfast.replay.cli import UNREADABLE, USAGE
 from holdfast.replay.describe import describe_line, phases
+from holdfast.replay.exits import UNREADABLE, USAGE
 from holdfast.replay.lines import FactLine
 from holdfast.replay.platforms import State
 from holdfast.replay.recording import RecordingError

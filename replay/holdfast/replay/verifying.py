@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from holdfast.replay.cli import DIFFERENT, UNREADABLE, Paths
 from holdfast.replay.divergence import explain
+from holdfast.replay.exits import DIFFERENT, UNREADABLE
 from holdfast.replay.player import Result, Verdict, play, play_facts
 from holdfast.replay.recording import RecordingError
 from holdfast.replay.sources import (
@@ -27,7 +27,7 @@ CODES = {
 }
 
 
-def verify_paths(paths: Paths, *, as_json: bool) -> int:
+def verify_paths(paths: tuple[Path, ...], *, as_json: bool) -> int:
     """Verify each path, print what came of it, and return the worst exit code."""
     worst = 0
     for path in paths:
