@@ -11,7 +11,7 @@ from holdfast.core import delivery
 from holdfast.core.commands import Command, Forget, Report, Send, SetTimer
 from holdfast.core.contexts import drop_contexts
 from holdfast.core.events import MessageReceived, PartRequest, SendRequested
-from holdfast.core.keys import claimed
+from holdfast.core.keys import Keys, claimed
 from holdfast.core.outbox import (
     Order,
     Outbox,
@@ -24,7 +24,7 @@ from holdfast.core.outbox import (
     append,
     head,
     put_head,
-    take_head,
+    without_head,
 )
 from holdfast.core.policy import DeliveryPolicy
 
@@ -34,6 +34,10 @@ ACCEPTED = Outcome(Trigger.ACCEPT, "1")
 PEERS = ("alice", "bob", "carol")
 # Orders of the host: whom to write to, and in how many parts.
 ORDERS = st.lists(st.tuples(st.sampled_from(PEERS), st.integers(1, 3)), max_size=8)
+
+
+def taken(box: Outbox, peer: str) -> Outbox:
+    return replace(box, queues=without_head(box, peer, 1), parts=box.parts - 1)
 
 
 def heard_from(peer: str, context: str) -> MessageReceived:
@@ -229,7 +233,7 @@ def test_the_claims_of_yesterday_go_when_others_are_made() -> None:
         scene = replace(scene, at_ms=scene.at_ms + POLICY.key_ms // 100)
         event = SendRequested("alice", (PartRequest("body"),), f"key-{seq}")
         box, _ = delivery.request(box, seq, event, scene)
-        box = take_head(box, "alice")
+        box = taken(box, "alice")
         for old in range(max(1, seq - 99), seq + 1):
             assert claimed(box.keys, f"key-{old}", scene.at_ms, scene.policy) == old
         assert len(box.keys.young) + len(box.keys.old) <= 300
@@ -244,14 +248,13 @@ def test_dropping_contexts_keeps_what_else_is_known_of_a_peer() -> None:
 
 def test_queues_count_their_parts_and_leave_no_empty_ones_behind() -> None:
     one, two = Part("a", "id-a"), Part("b", "id-b")
-    box = append(
-        append(Outbox(), "alice", Order(1, 2, (one, two))), "bob", Order(2, 1, (one,))
-    )
+    box = append(Outbox(), "alice", Order(1, 2, (one, two)), Keys())
+    box = append(box, "bob", Order(2, 1, (one,)), Keys())
     assert (box.parts, [*box.queues]) == (3, ["alice", "bob"])
     box = put_head(box, "alice", replace(one, attempts=1))
     assert head(box, "alice")[1].attempts == 1
-    box = take_head(box, "alice")
+    box = taken(box, "alice")
     assert (box.parts, [*box.queues]) == (2, ["bob", "alice"])
     assert head(box, "alice")[0].part == 1
-    box = take_head(box, "alice", whole=True)
+    box = taken(box, "alice")
     assert (box.parts, [*box.queues]) == (1, ["bob"])

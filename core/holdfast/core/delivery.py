@@ -33,7 +33,8 @@ from holdfast.core.outbox import (
     append,
     head,
     put_head,
-    take_head,
+    with_head,
+    without_head,
 )
 from holdfast.core.pacing import counted, delay_ms, gap_ms, longest_ms, overdrawn, spend
 from holdfast.core.policy import DeliveryPolicy
@@ -44,6 +45,7 @@ NOBODY = Peer()
 # Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
 PARKED, REJECTED = Phase.PARKED, Phase.REJECTED
 LOSE, STALE, THROTTLE = Trigger.LOSE, Trigger.STALE, Trigger.THROTTLE
+SEND = Trigger.SEND
 LATER = (THROTTLE, LOSE, Trigger.UNREACH)
 
 
@@ -69,9 +71,7 @@ def request(
         [Part(part.body, f"{name}-{number}") for number, part in enumerate(event.parts)]
     )
     before = outbox.queues.get(event.peer)
-    outbox = append(
-        replace(outbox, keys=keys), event.peer, Order(seq, len(parts), parts)
-    )
+    outbox = append(outbox, event.peer, Order(seq, len(parts), parts), keys)
     if before and before[0].parts[0].phase is PARKED:
         return outbox, [Report(seq, 0, PARKED, error="behind a parked part")]
     return outbox, []
@@ -117,16 +117,14 @@ def answer(
     if outcome.trigger is STALE:
         return _send_without(outbox, sending, scene)
     order, current = head(outbox, sending.peer)
-    outbox = replace(
-        outbox, sending=None, next_ms=scene.at_ms + gap_ms(order.total, scene.policy)
-    )
-    why = outcome.trigger
+    why, next_ms = outcome.trigger, scene.at_ms + gap_ms(order.total, scene.policy)
+    last = why is LOSE and current.losses + 1 >= scene.policy.unknown_tries_max
+    if last or why not in LATER:
+        return _finish(outbox, sending.peer, outcome, next_ms, scene.policy)
+    outbox = replace(outbox, sending=None, next_ms=next_ms)
     if why is THROTTLE and current.throttles >= scene.policy.throttles_max:
         return _park(outbox, sending.peer, outcome.error)
-    last = why is LOSE and current.losses + 1 >= scene.policy.unknown_tries_max
-    if why in LATER and not last:
-        return _retry_later(outbox, sending.peer, outcome, scene)
-    return _finish(outbox, sending.peer, outcome, scene.policy)
+    return _retry_later(outbox, sending.peer, outcome, scene)
 
 
 def hear(
@@ -137,21 +135,22 @@ def hear(
     A repeated message brings a token too (S7), but no new budget; one that was sent
     before the newest we know brings nothing newer.
     """
-    peer, context = event.peer, event.context
+    peer, context, at_ms = event.peer, event.context, scene.at_ms
     before = outbox.peers.get(peer, NOBODY)
-    keep_ms = scene.policy.forgotten_ms
-    dead = since_ms(outbox.forgotten, context) > scene.at_ms - keep_ms
+    dead = since_ms(outbox.forgotten, context) > at_ms - scene.policy.forgotten_ms
     # A platform's clock may run ahead; its future is not newer than now.
-    sent_ms = min(event.sent_ms, scene.at_ms)
+    sent_ms = min(at_ms, event.sent_ms)
     late = 0 < sent_ms < before.sent_ms
     token = before.context if dead or late or not context else context
     sent_ms = max(sent_ms, before.sent_ms)
     if repeated:
         after = replace(before, context=token, sent_ms=sent_ms)
     else:
-        after = Peer(token, scene.at_ms, 0, sent_ms)
+        after = Peer(token, at_ms, 0, sent_ms)
     if after != before:
-        outbox = replace(outbox, peers={**outbox.peers, peer: after})
+        peers = outbox.peers.copy()
+        peers[peer] = after
+        outbox = replace(outbox, peers=peers)
         outbox = trimmed(outbox, scene.policy.peers_max)
     if repeated or peer not in outbox.queues:
         return outbox, []
@@ -186,19 +185,13 @@ def restart(outbox: Outbox, at_ms: int, policy: DeliveryPolicy) -> Outbox:
 
 
 def _send(outbox: Outbox, peer: str, scene: Scene) -> tuple[Outbox, list[Command]]:
-    order, *rest = outbox.queues[peer]
-    part, *parts = order.parts
+    order, part = head(outbox, peer)
     attempts = min(part.attempts + 1, ATTEMPTS_MAX)
-    part = replace(part, phase=_move(part, Trigger.SEND), due_ms=0, attempts=attempts)
-    changed = Order(order.id, order.total, (part, *parts))
+    part = replace(part, phase=_move(part, SEND), due_ms=0, attempts=attempts)
     context = outbox.peers.get(peer, NOBODY).context
     sending = Sending(peer, order.id, order.part, context)
-    after = replace(
-        outbox,
-        queues={**outbox.queues, peer: (changed, *rest)},
-        sending=sending,
-        due_ms=0,
-    )
+    queues = with_head(outbox, peer, part)
+    after = replace(outbox, queues=queues, sending=sending, due_ms=0)
     command = _command(sending, part, scene)
     return after, [ClearTimer(NEXT), command] if outbox.due_ms else [command]
 
@@ -250,20 +243,31 @@ def _retry_later(
 
 
 def _finish(
-    outbox: Outbox, peer: str, outcome: Outcome, policy: DeliveryPolicy
+    outbox: Outbox, peer: str, outcome: Outcome, next_ms: int, policy: DeliveryPolicy
 ) -> tuple[Outbox, list[Command]]:
     """Take the part off; the rest of a delivery with a refused part is not sent."""
     order, part = head(outbox, peer)
     phase = _move(part, outcome.trigger)
-    number, total = order.part, order.total
-    said = part.attempts, outcome.peer_id, outcome.error
+    number, error = order.part, outcome.error
+    reports: list[Command] = [
+        Report(order.id, number, phase, part.attempts, outcome.peer_id, error)
+    ]
+    taken, peers = 1, outbox.peers
     if phase is REJECTED:
-        reports: list[Command] = [
-            Report(order.id, one, phase, *said) for one in range(number, total)
-        ]
-        return take_head(outbox, peer, whole=True), reports
-    after = replace(take_head(outbox, peer), peers=spend(outbox.peers, peer, policy))
-    return after, [Report(order.id, number, phase, *said)]
+        taken = len(order.parts)
+        untried = range(number + 1, order.total)
+        reports += [Report(order.id, one, phase, error=error) for one in untried]
+    else:
+        peers = spend(peers, peer, policy)
+    after = replace(
+        outbox,
+        sending=None,
+        next_ms=next_ms,
+        queues=without_head(outbox, peer, taken),
+        parts=outbox.parts - taken,
+        peers=peers,
+    )
+    return after, reports
 
 
 def _park(outbox: Outbox, peer: str, why: str) -> tuple[Outbox, list[Command]]:

@@ -67,6 +67,7 @@ class Inbox(
 
 # Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
 RECORDED, OFFERED, DONE = Phase.RECORDED, Phase.OFFERED, Phase.DONE
+REPEATED = Phase.REPEATED
 ACCEPT, REPEAT, FINISH = Trigger.ACCEPT, Trigger.REPEAT, Trigger.FINISH
 
 
@@ -98,12 +99,14 @@ def finish(inbox: Inbox, consumer: str, message: int, through: int) -> Inbox:
     phase = DONE if is_done(before, message) else OFFERED
     if TABLE.next.get((phase, FINISH)) is None and through <= before.through:
         return inbox
-    reached, ahead = max(before.through, through), before.ahead
+    reached, ahead = before.through, before.ahead
+    reached = max(reached, through)
     if message > reached and message not in ahead:
         ahead = (*ahead, message)
     if ahead:
         ahead = tuple(sorted(seq for seq in ahead if seq > reached))
-    consumers = {**inbox.consumers, consumer: Consumer(reached, ahead)}
+    consumers = inbox.consumers.copy()
+    consumers[consumer] = Consumer(reached, ahead)
     return Inbox(inbox.seen, consumers)
 
 

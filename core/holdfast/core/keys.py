@@ -34,7 +34,8 @@ def claim(
     keys: Keys, key: str, delivery: int, at_ms: int, policy: DeliveryPolicy
 ) -> Keys:
     """Bind a key to this delivery; drop the keys whose day is over now and then."""
-    young = {**keys.young, key: Keyed(delivery, at_ms)}
+    young = keys.young.copy()
+    young[key] = Keyed(delivery, at_ms)
     if not outgrown(young, keys.old):
         return Keys(young, keys.old)
     horizon_ms = at_ms - policy.key_ms

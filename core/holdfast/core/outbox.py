@@ -167,31 +167,42 @@ def head(outbox: Outbox, peer: str) -> tuple[Order, Part]:
     return order, order.parts[0]
 
 
-def append(outbox: Outbox, peer: str, order: Order) -> Outbox:
-    """Put an order behind all others of this peer."""
-    orders = (*outbox.queues.get(peer, ()), order)
-    return replace(
-        outbox,
-        queues={**outbox.queues, peer: orders},
-        parts=outbox.parts + len(order.parts),
-    )
+def append(outbox: Outbox, peer: str, order: Order, keys: Keys) -> Outbox:
+    """Put an order behind all others of this peer, and adopt the keys it is under."""
+    queues = outbox.queues.copy()
+    queues[peer] = (*queues.get(peer, ()), order)
+    parts = outbox.parts + len(order.parts)
+    return replace(outbox, queues=queues, parts=parts, keys=keys)
 
 
 def put_head(outbox: Outbox, peer: str, part: Part) -> Outbox:
     """Replace the next part of this peer."""
-    order, *rest = outbox.queues[peer]
-    changed = replace(order, parts=(part, *order.parts[1:]))
-    return replace(outbox, queues={**outbox.queues, peer: (changed, *rest)})
+    return replace(outbox, queues=with_head(outbox, peer, part))
 
 
-def take_head(outbox: Outbox, peer: str, *, whole: bool = False) -> Outbox:
-    """Take the next part (or all of its order) off; the peer goes to the end."""
-    order, *rest = outbox.queues[peer]
-    taken = len(order.parts) if whole else 1
+def with_head(
+    outbox: Outbox, peer: PeerId, part: Part
+) -> dict[PeerId, tuple[Order, ...]]:
+    """Return the queues with another next part for this peer."""
+    orders = outbox.queues[peer]
+    order = orders[0]
+    changed = Order(order.id, order.total, (part, *order.parts[1:]))
+    queues = outbox.queues.copy()
+    queues[peer] = (changed, *orders[1:])
+    return queues
+
+
+def without_head(
+    outbox: Outbox, peer: PeerId, taken: int
+) -> dict[PeerId, tuple[Order, ...]]:
+    """Return the queues with so many next parts off; the peer goes to the end."""
+    orders = outbox.queues[peer]
+    order, rest = orders[0], orders[1:]
     left = order.parts[taken:]
-    orders = (replace(order, parts=left), *rest) if left else tuple(rest)
+    if left:
+        rest = (Order(order.id, order.total, left), *rest)
     queues = outbox.queues.copy()
     del queues[peer]
-    if orders:
-        queues[peer] = orders
-    return replace(outbox, queues=queues, parts=outbox.parts - taken)
+    if rest:
+        queues[peer] = rest
+    return queues

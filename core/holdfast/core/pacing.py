@@ -18,6 +18,9 @@ from holdfast.core.outbox import (
 )
 from holdfast.core.policy import DeliveryPolicy
 
+# Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
+UNKNOWN = Phase.UNKNOWN
+
 
 def gap_ms(parts: int, policy: DeliveryPolicy) -> int:
     """Return the least time between a send of so many parts and the next send."""
@@ -75,7 +78,9 @@ def spend(
     granted = peers.get(name)
     if granted is None or granted.spent >= policy.budget:
         return peers
-    return {**peers, name: replace(granted, spent=granted.spent + 1)}
+    after = peers.copy()
+    after[name] = replace(granted, spent=granted.spent + 1)
+    return after
 
 
 def overdrawn(outbox: Outbox, peer: str, part: Part, scene: Scene) -> str:
@@ -85,7 +90,7 @@ def overdrawn(outbox: Outbox, peer: str, part: Part, scene: Scene) -> str:
     never heard from is the platform's to judge.
     """
     granted = outbox.peers.get(peer)
-    if granted is None or not granted.inbound_ms or part.phase is Phase.UNKNOWN:
+    if granted is None or not granted.inbound_ms or part.phase is UNKNOWN:
         return ""
     policy = scene.policy
     if policy.budget and granted.spent >= policy.budget:

@@ -54,17 +54,17 @@ def remember(
     """
     horizon_ms = at_ms - keep_ms
     young, old = recent.young, recent.old
-    added = {}
+    before = young
     for handle in handles:
-        if (
-            old.get(handle, NEVER_MS) <= horizon_ms
-            and young.get(handle, NEVER_MS) <= horizon_ms
-        ):
-            added[handle] = at_ms
-    if not added:
+        ms = young.get(handle) or old.get(handle)
+        if ms is None or ms <= horizon_ms:
+            if young is before:
+                young = before.copy()
+            young[handle] = at_ms
+    if young is before:
         return recent
-    young = {**young, **added}
-    if not outgrown(young, old):
+    size = len(young)
+    if size <= YOUNG_MIN or size * size <= len(old):
         return Recent(young, old)
     return Recent({}, _merged(old, young, horizon_ms, keep_ms, count_max))
 

@@ -214,7 +214,7 @@ def _message_received(
     outbox, heard = delivery.hear(
         state.outbox,
         event,
-        repeated=phase is inbox.Phase.REPEATED,
+        repeated=phase is inbox.REPEATED,
         scene=scene(state, fact, policy),
     )
     state = replace(state, inbox=box, outbox=outbox)
