@@ -41,6 +41,8 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
     int: st.integers(),
     int | None: st.none() | st.integers(),
+    bool | None: st.none() | st.booleans(),
+    tuple[int, int]: st.tuples(st.integers(), st.integers()),
     str: st.text(),
     Policy | None: st.sampled_from([None, weixin.POLICY]),
     tuple[PartRequest, ...]: st.lists(

@@ -8,7 +8,8 @@ from lives import ACCOUNT, Life, recorded
 from spoiled import facts_of, sealed
 
 from holdfast.core.commands import Command, Escalate, Report
-from holdfast.core.events import Event, PeerId, PollAnswered, Recorded
+from holdfast.core.events import Event, PollAnswered
+from holdfast.core.recorded import PeerId, Recorded
 from holdfast.core.weixin_account import Weixin
 from holdfast.replay.platforms import PLATFORMS
 from holdfast.replay.player import Verdict, play

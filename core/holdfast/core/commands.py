@@ -5,7 +5,7 @@ Every command that asks the peer or the disk something is answered by exactly on
 also when nothing came of it; that is what keeps an account from going silent.
 """
 
-from holdfast.core.events import PeerId, PeerWords, Recorded
+from holdfast.core.recorded import PeerId, PeerWords, Recorded
 
 
 class SetTimer(Recorded, frozen=True, tag="set_timer"):
@@ -51,8 +51,72 @@ class Poll(Recorded, frozen=True, tag="poll"):
     timeout_ms: int = 0
 
 
+class FetchToken(Recorded, frozen=True, tag="fetch_token"):
+    """Ask for an access token: `TokenAnswered` or `TokenFailed` answers."""
+
+    credential: str
+    timeout_ms: int
+
+
+class FetchGateway(Recorded, frozen=True, tag="fetch_gateway"):
+    """Ask where the gateway is: `GatewayAnswered` or `GatewayFailed` answers."""
+
+    epoch: int
+    token: str
+    timeout_ms: int
+
+
+class OpenSocket(Recorded, frozen=True, tag="open_socket"):
+    """Dial: `DialFailed`, or `SocketOpened` and at its end `SocketClosed` answer."""
+
+    epoch: int
+    url: str
+    timeout_ms: int
+
+
+class Identify(Recorded, frozen=True, tag="identify"):
+    """Begin a new session on this epoch's socket."""
+
+    epoch: int
+    token: str
+    intents: int
+    shard: tuple[int, int]
+
+
+class Resume(Recorded, frozen=True, tag="resume"):
+    """Go on with a session, after the last dispatch that is recorded here."""
+
+    epoch: int
+    token: str
+    session: str
+    seq: int
+
+
+class Heartbeat(Recorded, frozen=True, tag="heartbeat"):
+    """Send a heartbeat; `seq` None before the first dispatch."""
+
+    epoch: int
+    seq: int | None = None
+
+
+class Ping(Recorded, frozen=True, tag="ping"):
+    """Ping the socket's far end: `PongReceived` answers, if anybody is there."""
+
+    epoch: int
+
+
+class CloseSocket(Recorded, frozen=True, tag="close_socket"):
+    """Close this epoch's socket at once: `SocketClosed` answers."""
+
+    epoch: int
+
+
 class Send(Recorded, frozen=True, tag="send"):
-    """Send one part. `client_id` is the same for every try of this part."""
+    """Send one part. `client_id` is the same for every try of this part.
+
+    `number` counts the answers under one `context`, where the platform counts them, and
+    is the same for every try too; `epoch` is that of the transport beside it.
+    """
 
     delivery: int
     part: int
@@ -62,6 +126,8 @@ class Send(Recorded, frozen=True, tag="send"):
     credential: str
     context: str = ""
     timeout_ms: int = 0
+    number: int = 0
+    epoch: int = 0
 
 
 class Forget(Recorded, frozen=True, tag="forget"):
@@ -102,6 +168,14 @@ Command = (
     | NotifyStart
     | NotifyStop
     | Poll
+    | FetchToken
+    | FetchGateway
+    | OpenSocket
+    | Identify
+    | Resume
+    | Heartbeat
+    | Ping
+    | CloseSocket
     | Send
     | Forget
     | Offer

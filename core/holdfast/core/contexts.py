@@ -3,10 +3,10 @@
 from msgspec.structs import replace
 
 from holdfast.core.commands import Command, Forget
-from holdfast.core.events import PeerId
 from holdfast.core.outbox import Outbox, Peer, Scene
 from holdfast.core.policy import DeliveryPolicy
 from holdfast.core.recent import Recent, remember
+from holdfast.core.recorded import PeerId
 
 
 def drop_contexts(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:

@@ -3,28 +3,23 @@
 A fact holds what the peer, the disk or the host gave us, unread: what it *means* is
 judged anew at every replay (`weixin_rules`). Secrets, cursors and message bodies are
 not here but in the vault; a fact holds their handles, keyed digests of which equal
-values give equal ones, and `""` stands for absent. Ids of people are marked with
-`PeerId` and the like, so that an export can replace them.
+values give equal ones, and `""` stands for absent. What only a gateway with a socket
+can tell is in `qq_events`.
 
 All times are milliseconds of the owner's non-decreasing wall clock.
 """
 
-from typing import Annotated
-
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from holdfast.core.policy import Policy
-
-PeerId = Annotated[str, Meta(extra={"private": "peer"})]
-AccountId = Annotated[str, Meta(extra={"private": "account"})]
-MessageId = Annotated[str, Meta(extra={"private": "message"})]
-PeerWords = Annotated[str, Meta(extra={"private": "words"})]
-
-
-class Recorded(
-    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
-):
-    """Base of the facts and commands: one form in journals, recordings, fixtures."""
+from holdfast.core.qq_events import GatewayEvent
+from holdfast.core.recorded import (
+    AccountId,
+    MessageId,
+    PeerId,
+    PeerWords,
+    Recorded,
+)
 
 
 class Started(Recorded, frozen=True, tag="started"):
@@ -127,7 +122,9 @@ class MessageReceived(Recorded, frozen=True, tag="message_received"):
     `message_id` is the peer's own, exact, or empty. The `by_…` handles are digests of
     (sender, value), one per way of knowing the message again; which of them counts is
     a reading rule. `quotes` says whether it quotes another message, `by_content` leaves
-    the quote out. `origin` is the wire's message type (1 user, 2 bot).
+    the quote out. `origin` is the wire's message type (1 user, 2 bot). `peer` is whom
+    to answer, `sender` who wrote when that is somebody else; `epoch` and `s` are the
+    place in the transport that brought it, where there is one.
     """
 
     peer: PeerId
@@ -143,6 +140,10 @@ class MessageReceived(Recorded, frozen=True, tag="message_received"):
     by_items: str = ""
     by_content: str = ""
     quotes: bool = False
+    epoch: int = 0
+    s: int = 0
+    sender: PeerId = ""
+    by_index: str = ""
 
 
 class MessageDone(Recorded, frozen=True, tag="message_done"):
@@ -167,15 +168,21 @@ class SendRequested(Recorded, frozen=True, tag="send_requested"):
     """The host asked for a delivery; its id is the seq of this fact.
 
     The same `key` (a digest of the host's) within a day means the same delivery.
+    `reply_to` is the context of the message to answer; empty: of the newest.
     """
 
     peer: PeerId
     parts: tuple[PartRequest, ...]
     key: str = ""
+    reply_to: str = ""
 
 
 class SendAnswered(Recorded, frozen=True, tag="send_answered"):
-    """The peer answered the send of one part; without a message id, perhaps in vain."""
+    """The peer answered the send of one part; without a message id, perhaps in vain.
+
+    iLink speaks in `ret` and `errcode`, QQ in `code` and `err_code`; `trace` is QQ's
+    own id of the call, for its support.
+    """
 
     delivery: int
     part: int
@@ -185,6 +192,9 @@ class SendAnswered(Recorded, frozen=True, tag="send_answered"):
     errmsg: PeerWords = ""
     malformed: str = ""
     message_id: MessageId = ""
+    code: int | None = None
+    err_code: int | None = None
+    trace: str = ""
 
 
 class SendFailed(Recorded, frozen=True, tag="send_failed"):
@@ -216,6 +226,7 @@ Event = (
     | SendRequested
     | SendAnswered
     | SendFailed
+    | GatewayEvent
 )
 
 

@@ -6,11 +6,11 @@
 from msgspec import Struct
 from msgspec.structs import replace
 
-from holdfast.core.events import PeerId
 from holdfast.core.keys import Keys
 from holdfast.core.names import Name
 from holdfast.core.policy import DeliveryPolicy
 from holdfast.core.recent import Recent
+from holdfast.core.recorded import PeerId
 from holdfast.core.table import compile_table
 
 ATTEMPTS_MAX = 1_000

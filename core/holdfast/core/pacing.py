@@ -6,7 +6,6 @@ Arithmetic only; `delivery` acts on it. Units: `*_ms` is milliseconds.
 from msgspec.structs import replace
 
 from holdfast.core.backoff import added_jitter_ms, doubled_ms, full_jitter_ms
-from holdfast.core.events import PeerId
 from holdfast.core.outbox import (
     ATTEMPTS_MAX,
     Outbox,
@@ -17,6 +16,7 @@ from holdfast.core.outbox import (
     Trigger,
 )
 from holdfast.core.policy import DeliveryPolicy
+from holdfast.core.recorded import PeerId
 
 # Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
 UNKNOWN = Phase.UNKNOWN

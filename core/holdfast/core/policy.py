@@ -2,7 +2,8 @@
 
 A policy is data: two recordings of one incident under different policies can be
 compared, and a replay always uses the policy that the recording carries. Sources are
-sections of the platform's protocol notes (docs/weixin-ilink.md) or the ADR that chose.
+sections of the platform's protocol notes (docs/weixin-ilink.md, docs/qq-bot.md) or the
+ADR that chose.
 """
 
 from typing import Annotated
@@ -37,6 +38,10 @@ class ConnectionPolicy(Struct, frozen=True, forbid_unknown_fields=True):
     cooldown_ms: Millis = 15_000
     # How long a confirmed connection must stay up before the count starts again.
     stable_ms: Millis = 60_000
+    # The far end is pinged so often; two pings without an answer, and it is gone.
+    ping_ms: Positive = 20_000
+    # Heartbeat intervals since the last ACK after which the socket is dead.
+    ack_intervals_max: Annotated[int, Meta(ge=1, le=100)] = 2
     # Failed dials in a row before the host is told; dialling goes on.
     dials_before_escalation: Annotated[int, Meta(ge=1, le=1_000)] = 5
     # Answers in a row that no peer of this platform gives: the address is wrong.
@@ -109,6 +114,77 @@ class PollPolicy(Struct, frozen=True, forbid_unknown_fields=True):
     send_timeout_ms: Positive = 15_000
 
 
+class GatewayPolicy(Struct, frozen=True, forbid_unknown_fields=True):
+    """The socket, and what must be asked before it is dialled (docs/qq-bot.md)."""
+
+    # What is asked for, and which share of it: bits of section 5, shard of how many.
+    intents: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 1 << 25
+    shard: Annotated[int, Meta(ge=0, le=10_000)] = 0
+    shards: Annotated[int, Meta(ge=1, le=10_000)] = 1
+    call_timeout_ms: Positive = 10_000
+    # Clients of the platform wait 30 s for the answer to a send, and it asks for 5.
+    send_timeout_ms: Positive = 30_000
+    dial_timeout_ms: Positive = 15_000
+    hello_timeout_ms: Positive = 10_000
+    ready_timeout_ms: Positive = 30_000
+    # Intervals outside these bounds are replaced by what production says (4).
+    heartbeat_ms_min: Positive = 5_000
+    heartbeat_ms_max: Positive = 120_000
+    heartbeat_ms: Positive = 41_250
+    # The call for the address is limited: it is made again after so many failed dials.
+    dials_before_address: Annotated[int, Meta(ge=1, le=1_000)] = 3
+    # How long to leave alone what was asked too often (100001, 100017, 4008).
+    busy_ms: Positive = 60_000
+    # op 9 and the close that may follow are one failure (6).
+    close_grace_ms: Positive = 1_000
+    resumes_max: Annotated[int, Meta(ge=1, le=100)] = 2
+    # 1,000 identifies a day are one in 86.4 s: a burst, then one in two minutes, which
+    # no loop can turn into more than 740 a day; never two within 5 s (3).
+    identify_burst: Annotated[int, Meta(ge=1, le=100)] = 20
+    identify_gap_ms: Positive = 120_000
+    identify_spacing_ms: Positive = 5_000
+    # Dispatches that came early wait for a gap before them, so many of them (4).
+    early_dispatches_max: Annotated[int, Meta(ge=1, le=1_000)] = 32
+    # An answer so soon after a lost connection may never be shown (7).
+    doubt_ms: Millis = 150_000
+
+
+class TokenPolicy(Struct, frozen=True, forbid_unknown_fields=True):
+    """When an access token is renewed (docs/qq-bot.md, 2)."""
+
+    renew_early_ms: Millis = 45_000
+    renew_ms_min: Positive = 5_000
+    renew_ms_max: Positive = 60_000
+    # What is assumed when the peer does not say how long a token lives.
+    life_ms: Positive = 300_000
+
+
+class ReplyPolicy(Struct, frozen=True, forbid_unknown_fields=True):
+    """Answers to one message: how long after it, and how many; 0: no limit (12)."""
+
+    c2c_window_ms: Millis = 3_600_000
+    c2c_max: Count = 4
+    group_window_ms: Millis = 300_000
+    group_max: Count = 5
+    guild_window_ms: Millis = 300_000
+    guild_max: Count = 0
+    dm_window_ms: Millis = 300_000
+    dm_max: Count = 0
+
+
+class PushPolicy(Struct, frozen=True, forbid_unknown_fields=True):
+    """Messages that answer nothing: how far apart and how many a day per peer (12)."""
+
+    c2c_gap_ms: Millis = 3_000
+    c2c_per_day: Count = 1_000
+    group_gap_ms: Millis = 3_000
+    group_per_day: Count = 1_000
+    guild_gap_ms: Millis = 1_000
+    guild_per_day: Count = 20
+    dm_gap_ms: Millis = 1_000
+    dm_per_day: Count = 2
+
+
 class JournalPolicy(Struct, frozen=True, forbid_unknown_fields=True):
     """What the shell keeps; no reducer reads it."""
 
@@ -125,4 +201,8 @@ class Policy(Struct, frozen=True, forbid_unknown_fields=True):
     delivery: DeliveryPolicy = DeliveryPolicy()
     inbox: InboxPolicy = InboxPolicy()
     poll: PollPolicy = PollPolicy()
+    gateway: GatewayPolicy = GatewayPolicy()
+    token: TokenPolicy = TokenPolicy()
+    replies: ReplyPolicy = ReplyPolicy()
+    pushes: PushPolicy = PushPolicy()
     journal: JournalPolicy = JournalPolicy()

@@ -6,7 +6,7 @@ read in `weixin_rules`; here the verdicts become moves of the machines in
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from msgspec.structs import replace
 
@@ -273,7 +273,13 @@ def _send_ended(
     return state, commands
 
 
+def _not_ours(state: Weixin, _event: ev.Event, _fact: ev.Fact, _policy: Policy) -> Turn:
+    """Change nothing: another platform's facts mean nothing here."""
+    return state, []
+
+
 _ON: Mapping[type, Callable[[Weixin, Any, ev.Fact, Policy], Turn]] = {
+    **dict.fromkeys(get_args(ev.Event), _not_ours),
     ev.Started: _started,
     ev.StopRequested: _stop_requested,
     ev.TimerFired: _timer_fired,

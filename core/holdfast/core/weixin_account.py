@@ -11,10 +11,11 @@ from holdfast.core import connection as transport
 from holdfast.core import delivery, session
 from holdfast.core.commands import Command, NotifyStart, Poll
 from holdfast.core.connection import Connection
-from holdfast.core.events import AccountId, Fact, PeerWords
+from holdfast.core.events import Fact
 from holdfast.core.inbox import Inbox
 from holdfast.core.outbox import Outbox, Scene
 from holdfast.core.policy import Policy
+from holdfast.core.recorded import AccountId, PeerWords
 from holdfast.core.session import Session
 
 

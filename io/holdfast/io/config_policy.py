@@ -18,6 +18,9 @@ ASCENDING = (
     ("unreached_ms_first", "unreached_ms_max"),
     ("hold_ms_min", "hold_ms"),
     ("hold_ms", "hold_ms_max"),
+    ("heartbeat_ms_min", "heartbeat_ms"),
+    ("heartbeat_ms", "heartbeat_ms_max"),
+    ("renew_ms_min", "renew_ms_max"),
 )
 Section = TypeVar("Section", bound=Struct)
 SECTIONS = tuple(field.name for field in fields(Policy))

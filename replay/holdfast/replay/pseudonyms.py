@@ -33,6 +33,9 @@ NAME_BYTES = 6
 # A shorter id would be found in words where it is not meant.
 IN_WORDS_CHARS_MIN = 4
 
+# What an address begins with, as in `group:…`, says of which sort it is, and stays.
+SORT = re.compile(r"[a-z0-9]{1,8}:|")
+
 Id = tuple[str, str]
 """The kind of an id, and the id."""
 
@@ -156,13 +159,21 @@ def _pseudonym(known: Id, key: bytes) -> str:
     kind, value = known
     person = kind.encode()
     keyed = blake2b(value.encode(), digest_size=NAME_BYTES, key=key, person=person)
-    return f"{kind}-{keyed.hexdigest()}"
+    return f"{_sort(value)}{kind}-{keyed.hexdigest()}"
+
+
+def _sort(value: str) -> str:
+    found = SORT.match(value)
+    return found[0] if found else ""
 
 
 def _trace(recording: Recording) -> Iterator[tuple[int, bytes]]:
     """Yield all that a recording tells and leads to, ids numbered as they appear."""
     ids = known_ids(recording)
-    names = {known: f"{known[0]}-{number}" for number, known in enumerate(ids)}
+    names = {
+        known: f"{_sort(known[1])}{known[0]}-{number}"
+        for number, known in enumerate(ids)
+    }
     copier = Copier(recording.platform, renaming(names))
     header, state = recording.header, recording.start
     rules, policy = Rules(recording.platform, header.policy), header.policy
