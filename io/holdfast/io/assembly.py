@@ -106,7 +106,7 @@ def _owner(
         step=weixin.step,
         check=broken,
         peer=peer,
-        login=Login(CredentialSource(account, os.environ), vault, peer.adopt),
+        login=Login(CredentialSource(account, os.environ), vault),
         journal=service.journal,
         clock=around.clock,
         host=service,
