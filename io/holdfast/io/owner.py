@@ -127,7 +127,8 @@ class Owner:
         """
         letter = await self._letters.deliver(draft)
         if not letter.read:
-            raise StoppedError(f"account {self.seat.account} is stopped")
+            name = self.seat.account
+            raise StoppedError(f"account {name} is stopped: open the service again")
         return letter.seqs
 
     async def run(self) -> None:
