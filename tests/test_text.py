@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from holdfast.core.text import BORDERS, MODIFIERS, ZERO_WIDTH_JOINER, split_text
+from holdfast.io.text import BORDERS, MODIFIERS, ZERO_WIDTH_JOINER, split_text
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 WAVE = "👋\U0001f3fd"
