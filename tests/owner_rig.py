@@ -98,7 +98,7 @@ def seat(folder: Path, journal: Journal, play: Play) -> Seat:
         step=play.step,
         check=lambda *_: [],
         peer=play,
-        login=Login(source, vault, lambda _: None),
+        login=Login(source, vault),
         journal=journal,
         clock=TrioClock(START_MS),
         host=play,

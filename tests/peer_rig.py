@@ -9,6 +9,7 @@ from shell_rig import account, online
 from trio.testing import MockClock
 
 from holdfast.core.commands import Poll, Send
+from holdfast.io.credentials import Credentials
 from holdfast.io.draft import Draft
 from holdfast.io.http import make_tls_context
 from holdfast.io.vault import BODY, CONTEXT, CURSOR, Vault
@@ -28,7 +29,7 @@ class Desk:
         self.served = served
         self.there = there
         self.vault = vault
-        self.login = vault.hold_login(served.peer.token)
+        self.login = vault.hold_login(login_at(served, there.address.base_url))
         self.kept: dict[str, bytes] = {}
 
     def value(self, handle: str) -> bytes | None:
@@ -57,6 +58,11 @@ class Desk:
 
     def cursor(self, text: str) -> str:
         return self.keep(CURSOR, text)
+
+
+def login_at(served: Served, base_url: str = "") -> Credentials:
+    """Return the login that a served peer honours, to be used there or elsewhere."""
+    return Credentials(token=served.peer.token, base_url=base_url or served.url)
 
 
 class Later:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 import trio
+from peer_rig import login_at
 from shell_rig import NOWHERE, account, answer, answering, online, raw_server
 from shell_rig import read_request as read
 from test_http import PATH, channel, facts_of, fail, post
@@ -176,7 +177,7 @@ async def test_polls_that_hang_do_not_hold_what_else_there_is_to_say(
 ) -> None:
     vault = Vault(bytes(32), "alice", Nothing())
     async with online(autojump_clock) as served:
-        login = vault.hold_login(served.peer.token)
+        login = vault.hold_login(login_at(served))
         served.arm(Wire(at="getupdates", how="never_answer"))
         polls: list[Draft] = []
         async with (

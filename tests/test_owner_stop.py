@@ -1,6 +1,7 @@
 """The owner at a real peer: nothing unrecorded is asked, and stopping loses nothing."""
 
-from collections.abc import Awaitable
+import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -223,13 +224,31 @@ async def test_after_the_end_whoever_asks_is_told_so(
         async with living(config(tmp_path, account(served, tmp_path))) as shell:
             served.say()
             message = await anext(shell.service.messages(BOT))
-        for late in (
-            shell.service.send(ALICE, USER, "too late"),
-            shell.service.retry(ALICE),
-            message.done(),
-        ):
-            with pytest.raises(StoppedError, match="account alice is stopped"):
-                await late
+            delivery = await shell.service.send(ALICE, message.from_, "in time")
+            await delivery.settled()
+        service, closed = shell.service, "the service is closed: open it again"
+        asks: dict[Callable[[], object], str] = {
+            message.done: "account alice is stopped: open the service again",
+            lambda: service.send(ALICE, USER, "late"): f"{closed} and send it then",
+            lambda: service.retry(ALICE): closed,
+            lambda: service.health(ALICE): closed,
+            lambda: service.messages("another"): closed,
+            lambda: service.delivery(delivery.id): closed,
+            delivery.status: f"{closed} and ask for it with service.delivery('alice:",
+            delivery.settled: f"{closed} and ask for it with service.delivery('alice:",
+        }
+        for ask, words in asks.items():
+            with pytest.raises(StoppedError, match=re.escape(words)):
+                await answered(ask())
+        async with living(config(tmp_path, account(served, tmp_path))) as shell:
+            status = shell.service.delivery(delivery.id)
+            assert status is not None
+            assert status.state == "accepted"
+
+
+async def answered(asked_for: object) -> None:
+    if isinstance(asked_for, Awaitable):
+        await asked_for
 
 
 async def test_at_the_end_whoever_still_waits_is_told_so(

@@ -1,28 +1,51 @@
 """Cutting text: nothing lost, nothing too long, and cuts where a reader would pause."""
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from holdfast.core.text import BORDERS, MODIFIERS, ZERO_WIDTH_JOINER, split_text
+from holdfast.io.text import BORDERS, CHARACTER, split_text
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
-WAVE = "👋\U0001f3fd"
-ACCENTED = "e\u0301\u0323"
+# {what it is: one character, as a reader counts}
+WHOLE = {
+    "family": FAMILY,
+    "skin tone": "👋\U0001f3fd",
+    "accents": "e\u0301\u0323",
+    "variation": "☺\ufe0f",
+    "flag": "🇫🇷",
+    "keycap": "1\ufe0f\u20e3",
+    "tags": "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",
+    "Hangul jamo": "\u1112\u1161\u11ab",
+    "Hangul with a final": "가\u11a8",
+    "Hebrew points": "ש\u05bc\u05c1",
+    "Arabic marks": "ل\u0651\u064e",
+    "Thai": "ก\u0e33",
+    "Devanagari vowel": "न\u093f",
+    "Devanagari conjunct": "क\u094dष",
+    "kana": "か\u3099",
+    "line end": "\r\n",
+}
 POINTS = st.integers(1, 40)
 BYTES = st.integers(4, 80)
 # Any code point at all, lone surrogates included, and much of what is nasty.
 NASTY = st.text(
     st.characters(categories=None) | st.sampled_from("\u200d\u0301\ufe0f 。\n")
 )
-# Characters that cling to one another, without any border between them.
-CLINGING = st.lists(st.sampled_from([FAMILY, WAVE, ACCENTED, "x", "汉", "\ufe0f"]))
+# Characters of several code points, whole and in pieces, with hardly a border between.
+PIECES = sorted({*WHOLE.values(), *"".join(WHOLE.values()), "x", "汉", " ", "。"})
+CLINGING = st.lists(st.sampled_from(PIECES), max_size=60).map("".join)
 
 
 def size(part: str) -> int:
     return len(part.encode("utf-8", "surrogatepass"))
+
+
+def borders(text: str) -> list[int]:
+    """Return where characters end as a reader counts them."""
+    return [found.end() for found in CHARACTER.finditer(text)]
 
 
 @given(NASTY, POINTS, BYTES)
@@ -40,42 +63,61 @@ def test_parts_joined_give_the_text_and_keep_both_limits(
         assert size(part) <= bytes_max
 
 
-@given(st.text(), POINTS, BYTES)
+@given(st.text() | CLINGING, POINTS, BYTES)
 def test_no_two_neighbours_would_have_fitted_into_half_a_part(
     text: str, points_max: int, bytes_max: int
 ) -> None:
     parts = split_text(text, points_max=points_max, bytes_max=bytes_max)
-    for part, after in pairwise(parts):
-        both = part + after[:1]
-        full = len(both) * 2 > points_max or size(both) * 2 > bytes_max - 8
-        assert full, (part, after)
-
-
-def clings(text: str, at: int) -> bool:
-    """Say whether a cut here would tear a character from what modifies it."""
-    modifies = any(ord(text[at]) in points for points in MODIFIERS)
-    return modifies or ZERO_WIDTH_JOINER in text[at - 1 : at + 1]
-
-
-@given(CLINGING.map("".join), st.integers(4, 40))
-def test_a_character_is_torn_from_its_modifier_only_when_nothing_else_fits(
-    text: str, points_max: int
-) -> None:
-    parts = split_text(text, points_max=points_max, bytes_max=400)
-    cut = 0
+    rest = text
     for part in parts[:-1]:
-        start, cut = cut, cut + len(part)
-        if clings(text, cut):
-            latest = start + points_max
-            earliest = start + points_max // 2 + 1
-            assert all(clings(text, at) for at in range(earliest, latest + 1))
+        rest = rest[len(part) :]
+        both = part + rest[: borders(rest)[0]]
+        full = len(both) * 2 > points_max or size(both) * 2 > bytes_max - 8
+        assert full, (part, rest)
 
 
-@pytest.mark.parametrize("whole", [FAMILY, WAVE, ACCENTED, "☺\ufe0f"])
+@given(CLINGING, POINTS, BYTES)
+@example("👩\u200d" * 9, 5, 80)
+@example("\r\n" * 9, 3, 80)
+@example("汉汉汉汉汉\n\u0301汉汉汉汉", 8, 80)
+@example("aaaaa bbbb \u0301ccc", 12, 80)
+def test_a_character_is_torn_only_when_it_alone_is_over_a_limit(
+    text: str, points_max: int, bytes_max: int
+) -> None:
+    parts = split_text(text, points_max=points_max, bytes_max=bytes_max)
+    assert "".join(parts) == text
+    cuts = set(accumulate(map(len, parts)))
+    for start, end in pairwise([0, *borders(text)]):
+        if cuts & set(range(start + 1, end)):
+            whole = text[start:end]
+            assert len(whole) > points_max or size(whole) > bytes_max
+
+
+@pytest.mark.parametrize("whole", WHOLE.values(), ids=WHOLE)
 def test_what_a_reader_sees_as_one_character_stays_whole(whole: str) -> None:
-    for points_max in range(2 * len(whole), 4 * len(whole)):
+    for points_max in range(len(whole), 4 * len(whole)):
         parts = split_text(whole * 9, points_max=points_max, bytes_max=400)
+        assert "".join(parts) == whole * 9
         assert all(len(part) % len(whole) == 0 for part in parts)
+
+
+@pytest.mark.parametrize("whole", WHOLE.values(), ids=WHOLE)
+def test_bytes_tear_no_character_either(whole: str) -> None:
+    for bytes_max in range(size(whole), 4 * size(whole)):
+        parts = split_text(whole * 9, points_max=400, bytes_max=bytes_max)
+        assert all(len(part) % len(whole) == 0 for part in parts)
+
+
+def test_a_mark_that_is_modified_is_no_place_to_cut_but_an_earlier_one_is() -> None:
+    text = "aaaaaa bb \u0301ccccc"
+    first, *_ = split_text(text, points_max=12, bytes_max=400)
+    assert first == "aaaaaa "
+
+
+def test_a_character_over_the_limit_is_cut_at_the_limit() -> None:
+    text = f"ab{FAMILY}cd"
+    parts = split_text(text, points_max=4, bytes_max=400)
+    assert parts == ["ab", FAMILY[:4], f"{FAMILY[4:]}c", "d"]
 
 
 CUTS = {

@@ -57,8 +57,8 @@ CORE_MODULES = words(
     " weixin"
 )
 REPLAY_MODULES = words("describe divergence player recording")
-BLOCKED_IN_CORE = ("trio", "httpx", "h11", "click", "sqlite3")
-BLOCKED_IN_REPLAY = ("trio", "httpx", "h11")
+BLOCKED_IN_CORE = ("trio", "httpx", "h11", "click", "regex", "sqlite3")
+BLOCKED_IN_REPLAY = ("trio", "httpx", "h11", "regex")
 IMPORT_ALONE = """
 import importlib, sys
 module, *blocked = sys.argv[1:]

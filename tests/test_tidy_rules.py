@@ -149,6 +149,8 @@ with contextlib.suppress(KeyError): ...
 import sqlite3  <--
 from sqlite3 import connect  <--
 import sqlite3x
+import regex  <--
+import re
 """,
     tidy_rules.calendar_fields: """
 class Fact(Struct):

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import trio
-from journal_rig import Faults, connecting, failure
 from msgspec.structs import replace
 from shell_rig import (
     ALICE,
@@ -177,22 +176,6 @@ async def test_leaving_while_the_journal_is_stuck_does_not_take_for_ever(
         gate.open()
         async with living(config(tmp_path, account(served, tmp_path))) as shell:
             assert await offered(shell) == ["while stuck"]
-
-
-async def test_a_disk_that_fails_to_sync_ends_the_service_loudly(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    faults = Faults()
-    opening = partial(open_journal, connect=connecting(faults))
-    monkeypatch.setattr("holdfast.io.assembly.open_journal", opening)
-    async with online(autojump_clock) as served:
-        told = pytest.RaisesExc(JournalBrokenError, match="records nothing more")
-        with pytest.RaisesGroup(told, flatten_subgroups=True):
-            async with living(config(tmp_path, account(served, tmp_path))) as shell:
-                await shell.until(polling)
-                faults.planned = [failure(sqlite3.SQLITE_IOERR_FSYNC)]
-                await trio.sleep(3_600)
-        assert autojump_clock.current_time() < 60
 
 
 async def test_a_data_folder_serves_one_service_at_a_time(

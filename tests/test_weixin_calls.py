@@ -40,6 +40,8 @@ from holdfast.replay.world.weixin_faults import (
 from holdfast.replay.world.weixin_inbound import USER
 from holdfast.replay.world.weixin_settings import Settings, Strict
 
+FULL_TOKEN = "b1c2d3e4f5a6@im.bot:06"  # noqa: S105 - invented.
+OTHER_TOKEN = "c1d2e3f4a5b6@im.bot:0600ee55ff667788"  # noqa: S105 - invented.
 NO_TICKET = Typing(200, -4, "GetTypingTicket rpc failed")
 SESSION_TIMEOUT: dict[str, Any] = {"errcode": -14, "errmsg": "session timeout"}
 
@@ -246,8 +248,8 @@ async def test_the_request_on_the_wire_is_the_sheets(tmp_path: Path) -> None:
         await stream.send_all(answer(b"{}"))
 
     vault = Vault(bytes(32), "alice", Later())
-    login = vault.hold_login("b1c2d3e4f5a6@im.bot:06")
     async with raw_server(converse) as url:
+        login = vault.hold_login(Credentials(token=FULL_TOKEN, base_url=url))
         where = account(url, tmp_path, route_tag="gray-7", bot_agent="MyBot/1.0")
         async with open_peer(where, vault, make_tls_context()) as there:
             await there.perform(Poll(1, login, timeout_ms=POLL_MS))
@@ -257,7 +259,7 @@ async def test_the_request_on_the_wire_is_the_sheets(tmp_path: Path) -> None:
     assert {
         "Content-Type: application/json",
         "AuthorizationType: ilink_bot_token",
-        "Authorization: Bearer b1c2d3e4f5a6@im.bot:06",
+        f"Authorization: Bearer {FULL_TOKEN}",
         "iLink-App-Id: bot",
         "iLink-App-ClientVersion: 132105",
         "SKRouteTag: gray-7",
@@ -281,15 +283,16 @@ async def test_a_login_that_was_never_read_is_no_authorization(
         assert "authorization" not in desk.served.peer.log[0].headers
 
 
-async def test_a_login_is_used_where_it_belongs(
+async def test_every_login_is_used_where_it_belongs_whichever_was_read_last(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
     async with seated(autojump_clock, tmp_path) as desk, online(autojump_clock) as home:
-        token = home.peer.token
-        desk.there.adopt(Credentials(token=token, base_url=f"{home.url}/"))
-        ok = NotifyAnswered("start", ret=0, credential=desk.login)
-        assert await start(desk, desk.login) == ok
-        assert (desk.served.peer.calls, home.peer.calls) == (0, 1)
+        home.rebind(token=OTHER_TOKEN)
+        moved = Credentials(token=OTHER_TOKEN, base_url=f"{home.url}/")
+        for login in (desk.vault.hold_login(moved), desk.login):
+            ok = await start(desk, login)
+            assert ok == NotifyAnswered("start", ret=0, credential=login)
+        assert (desk.served.peer.calls, home.peer.calls) == (1, 1)
 
 
 async def start(desk: Desk, login: str) -> object:

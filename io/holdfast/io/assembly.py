@@ -24,9 +24,10 @@ from holdfast.io.credentials import CredentialSource
 from holdfast.io.http import make_tls_context
 from holdfast.io.journal import Journal, open_journal
 from holdfast.io.login import Login
-from holdfast.io.owner import Owner, Seat
+from holdfast.io.owner import Owner, Seat, StoppedError
 from holdfast.io.recovery import recover
 from holdfast.io.service import Service
+from holdfast.io.unwrapping import Unwrapped
 from holdfast.io.vault import Vault
 from holdfast.io.weixin.peer import WeixinPeer, open_peer
 
@@ -67,6 +68,10 @@ async def open_service(
     one. Leaving the block, or cancelling it, stops cleanly: what is under way may
     finish for a few seconds, and everything recorded stays. Raises `ConfigError` and
     the errors of `open_journal` before anything runs.
+
+    What is raised in the block comes out as itself. So does what ends an account, an
+    `InvariantBrokenError` or a `JournalBrokenError`, and it cancels the block; an
+    `ExceptionGroup` comes out only when unrelated things failed at once.
     """
     if not isinstance(config, Config):
         config = load_config(Path(config) if config else None, os.environ)
@@ -106,7 +111,7 @@ def _owner(
         step=weixin.step,
         check=broken,
         peer=peer,
-        login=Login(CredentialSource(account, os.environ), vault, peer.adopt),
+        login=Login(CredentialSource(account, os.environ), vault),
         journal=service.journal,
         clock=around.clock,
         host=service,
@@ -120,16 +125,17 @@ async def _running(
     owners: list[Owner], patience: Patience, journal: Journal
 ) -> AsyncIterator[None]:
     """Run the owners; on the way out, however that comes, stop them cleanly."""
-    async with trio.open_nursery() as nursery:
-        for owner in owners:
-            nursery.start_soon(owner.run)
-        nursery.start_soon(_prune_for_ever, journal, owners)
-        try:
-            yield
-        finally:
-            with trio.CancelScope(shield=True):
-                await _drain(owners, patience)
-            nursery.cancel_scope.cancel()
+    with Unwrapped(StoppedError):
+        async with trio.open_nursery() as nursery:
+            for owner in owners:
+                nursery.start_soon(owner.run)
+            nursery.start_soon(_prune_for_ever, journal, owners)
+            try:
+                yield
+            finally:
+                with trio.CancelScope(shield=True):
+                    await _drain(owners, patience)
+                nursery.cancel_scope.cancel()
 
 
 async def _drain(owners: list[Owner], patience: Patience) -> None:

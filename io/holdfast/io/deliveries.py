@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 
-import trio
 from msgspec import Struct
 from msgspec.structs import replace
 
 from holdfast.core.events import SendRequested
 from holdfast.core.outbox import Part, Phase
+from holdfast.io.life import Life
 from holdfast.io.owner import Owner
 from holdfast.io.recovery import decode_event
 
@@ -50,13 +50,14 @@ class Delivery:
         self,
         owner: Owner,
         number: int,
+        life: Life,
         flush: Callable[[], Awaitable[None]],
-        news: Callable[[], trio.Event],
     ) -> None:
         self._owner = owner
         self._number = number
+        self._life = life
         self._flush = flush
-        self._news = news
+        self._then = f" and ask for it with service.delivery({self.id!r})"
 
     @property
     def id(self) -> str:
@@ -64,7 +65,12 @@ class Delivery:
         return f"{self._owner.seat.account}:{self._number}"
 
     def status(self) -> DeliveryStatus | None:
-        """Return where it stands; None when the journal no longer holds it."""
+        """Return where it stands; None when the journal no longer holds it.
+
+        Raises `StoppedError` once the service is closed: open it again, and ask
+        `Service.delivery` for its `id`.
+        """
+        self._life.check(self._then)
         return delivery_status(self._owner, self._number)
 
     async def settled(self) -> DeliveryStatus | None:
@@ -72,10 +78,10 @@ class Delivery:
 
         That is when every part is accepted, unconfirmed, rejected or unknown, or is
         parked until the peer writes. Raises `StoppedError` when the service is closed
-        before that.
+        before that, as `status` does.
         """
         while True:
-            news = self._news()
+            news = self._life.next_news(self._then)
             waiting = _unfinished(self._owner, self._number)
             if not waiting or waiting[0].phase is Phase.PARKED:
                 # Reports are in the journal after the flush.

@@ -22,19 +22,16 @@ log = logging.getLogger("holdfast")
 class Login:
     """One account's login: where it comes from, and what was read last."""
 
-    def __init__(
-        self,
-        source: CredentialSource,
-        vault: Vault,
-        adopt: Callable[[Credentials], None],
-    ) -> None:
+    def __init__(self, source: CredentialSource, vault: Vault) -> None:
         self._source = source
         self._vault = vault
-        self._adopt = adopt
         self._seen = source.fingerprint()
 
     def read(self) -> Draft:
-        """Read the login now; the draft says what was found."""
+        """Read the login now; the draft says what was found.
+
+        Nothing goes out under it before that fact was recorded and acted upon.
+        """
         self._seen = self._source.fingerprint()
         found = self._source.load()
         if not isinstance(found, Credentials):
@@ -42,8 +39,7 @@ class Login:
             return Draft((CredentialsMissing(found.reason),))
         for warning in found.warnings:
             log.warning("%s: %s", self._source.source, warning)
-        self._adopt(found)
-        handle = self._vault.hold_login(found.token)
+        handle = self._vault.hold_login(found)
         return Draft((CredentialsLoaded(handle, found.account_id),))
 
     async def watch(self, post: Callable[[Draft], Awaitable[None]]) -> None:

@@ -16,6 +16,7 @@ from msgspec import Struct, field
 from holdfast.core.events import MessageDone, MessageReceived
 from holdfast.core.inbox import Consumer, is_done
 from holdfast.io.draft import Draft
+from holdfast.io.life import Life
 from holdfast.io.owner import Owner
 from holdfast.io.recovery import decode_event
 from holdfast.io.vault import Vault
@@ -127,12 +128,12 @@ class Messages:
     def __init__(
         self,
         readers: list[Reader],
-        news: Callable[[], trio.Event],
+        life: Life,
         flush: Callable[[], Awaitable[None]],
         close: Callable[[], None],
     ) -> None:
         self._readers = deque(readers)
-        self._news = news
+        self._life = life
         self._flush = flush
         self._close = close
         self._ready: deque[Message] = deque()
@@ -150,8 +151,9 @@ class Messages:
         while not self._ready:
             # Taken before looking, so that what arrives meanwhile is not missed; and
             # what was offered until now is in the journal after the flush.
-            news = self._news()
+            news = self._life.next_news()
             await self._flush()
+            self._life.check()
             if not self._fetch():
                 await news.wait()
         return self._ready.popleft()

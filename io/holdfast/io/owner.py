@@ -34,6 +34,7 @@ from holdfast.io.letters import Letter, Letterbox
 from holdfast.io.login import Login
 from holdfast.io.recovery import Checkpoint, Recovered, beside
 from holdfast.io.release import VERSION
+from holdfast.io.unwrapping import Unwrapped
 
 encode = msgspec.json.encode
 
@@ -127,7 +128,8 @@ class Owner:
         """
         letter = await self._letters.deliver(draft)
         if not letter.read:
-            raise StoppedError(f"account {self.seat.account} is stopped")
+            name = self.seat.account
+            raise StoppedError(f"account {name} is stopped: open the service again")
         return letter.seqs
 
     async def run(self) -> None:
@@ -137,7 +139,7 @@ class Owner:
         so that a poll's answer is not lost on the way to the journal.
         """
         try:
-            with self._cancel:
+            with self._cancel, Unwrapped():
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self.seat.login.watch, self.post)
                     await self._fold(nursery)

@@ -2,8 +2,8 @@
 
 from holdfast.core.events import PartRequest, SendRequested
 from holdfast.core.policy import DeliveryPolicy
-from holdfast.core.text import split_text
 from holdfast.io.draft import Draft
+from holdfast.io.text import split_text
 from holdfast.io.vault import BODY, Vault
 
 KEY = "key"

@@ -10,8 +10,6 @@ import logging
 import re
 from collections.abc import Callable
 
-import trio
-
 from holdfast.core import weixin
 from holdfast.core.commands import Command, Escalate
 from holdfast.core.events import Fact, RetryRequested, SendRequested
@@ -22,8 +20,9 @@ from holdfast.io.draft import Draft
 from holdfast.io.health import Health, health_of
 from holdfast.io.journal import Journal
 from holdfast.io.journal_read import SEQ_MAX
+from holdfast.io.life import Life
 from holdfast.io.messages import Messages, Reader
-from holdfast.io.owner import Owner, StoppedError
+from holdfast.io.owner import Owner
 from holdfast.io.sending import draft_text
 from holdfast.io.vault import Vault
 
@@ -50,8 +49,7 @@ class Service:
         self._vaults: dict[str, Vault] = {}
         self._watchers: list[Watcher] = []
         self._consumers: dict[str, Messages] = {}
-        self._news = trio.Event()
-        self._closed = False
+        self._life = Life()
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -66,8 +64,10 @@ class Service:
     def messages(self, consumer: str = "default") -> Messages:
         """Return the stream of what this consumer has not finished, oldest first.
 
-        One stream per consumer at a time: raises `ValueError` for a second one.
+        One stream per consumer at a time: raises `ValueError` for a second one, and
+        `StoppedError` once the service is closed.
         """
+        self._life.check()
         if not CONSUMER.fullmatch(consumer):
             what = "1 to 64 letters, digits, hyphens, dots and _"
             raise ValueError(f"consumer {consumer[:70]!r}: expected {what}")
@@ -79,7 +79,7 @@ class Service:
         ]
         stream = Messages(
             readers,
-            news=self._next_news,
+            life=self._life,
             flush=self.journal.flush,
             close=lambda: self._release(consumer),
         )
@@ -93,10 +93,12 @@ class Service:
 
         The same `key` within a day is the same delivery. `reply_to` is the `id` of the
         message answered; iLink answers people, not messages, and needs none. Raises
-        `UnknownAccountError`, and `SendRefusedError` with what would be right.
+        `UnknownAccountError`, `SendRefusedError` with what would be right, and
+        `StoppedError` when the service closes before the text is queued.
         """
         del reply_to
         owner = self._owner(account)
+        self._life.check(" and send it then")
         policy = owner.seat.policy
         draft = draft_text(self._vaults[account], policy.delivery, to, text, key)
         number = (await owner.ask(draft))[0]
@@ -104,10 +106,14 @@ class Service:
         if isinstance(event, SendRequested) and event.key:
             keys, now_ms = owner.state.outbox.keys, owner.now_ms
             number = claimed(keys, event.key, now_ms, policy.delivery) or number
-        return Delivery(owner, number, self.journal.flush, self._next_news)
+        return Delivery(owner, number, self._life, self.journal.flush)
 
     def delivery(self, delivery: str) -> DeliveryStatus | None:
-        """Return where a delivery stands, by its id; None when it is not known."""
+        """Return where a delivery stands, by its id; None when it is not known.
+
+        Raises `StoppedError` once the service is closed.
+        """
+        self._life.check()
         account, _, number = delivery.rpartition(":")
         digits_max = len(str(SEQ_MAX)) - 1
         known = account in self.owners
@@ -117,11 +123,17 @@ class Service:
 
     async def retry(self, account: str) -> None:
         """Probe and dial now instead of when the timers say."""
-        await self._owner(account).ask(Draft((RetryRequested(),)))
+        owner = self._owner(account)
+        self._life.check()
+        await owner.ask(Draft((RetryRequested(),)))
 
     def health(self, account: str) -> Health:
-        """Return how an account is, from its last proof of life."""
+        """Return how an account is, from its last proof of life.
+
+        Raises `StoppedError` once the service is closed: it would be how it was.
+        """
         owner = self._owner(account)
+        self._life.check()
         return health_of(account, weixin.PLATFORM, owner.state, owner.seq)
 
     def watch(self, watcher: Watcher) -> None:
@@ -143,8 +155,7 @@ class Service:
                 log.warning("account %s fact %d: %s", account, fact.seq, what)
         for watcher in self._watchers:
             watcher(account, fact, before, after, acts)
-        self._news.set()
-        self._news = trio.Event()
+        self._life.tell()
 
     def take(self, owner: Owner, vault: Vault) -> None:
         """Count an account in; whoever opened the service runs its owner."""
@@ -153,13 +164,7 @@ class Service:
 
     def close(self) -> None:
         """Tell whoever still waits that nothing more comes (the opener calls it)."""
-        self._closed = True
-        self._news.set()
-
-    def _next_news(self) -> trio.Event:
-        if self._closed:
-            raise StoppedError("the service is closed")
-        return self._news
+        self._life.close()
 
     def _release(self, consumer: str) -> None:
         self._consumers.pop(consumer, None)

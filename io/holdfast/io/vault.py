@@ -9,12 +9,15 @@ its own source at every start, so it is held in memory alone.
 from hashlib import blake2b
 from typing import Protocol
 
+from holdfast.io.credentials import Credentials
 from holdfast.io.journal_rows import Kept
 
 LOGIN = "login"
 CONTEXT = "context"
 CURSOR = "cursor"
 BODY = "body"
+# What is under way names a login of a moment ago; older ones are not asked for again.
+LOGINS_MAX = 16
 
 
 class Values(Protocol):
@@ -32,7 +35,8 @@ class Vault:
         self._key = key
         self._account = account
         self._values = values
-        self._logins: dict[str, str] = {}
+        # {handle: login}, the one read last at the end.
+        self._logins: dict[str, Credentials] = {}
 
     def handle(self, kind: str, value: str | bytes) -> str:
         """Return the handle of a value, empty for an empty one."""
@@ -56,12 +60,18 @@ class Vault:
         """Return a durable value; empty when the handle is empty or gone."""
         return (self._values.value(handle) or b"") if handle else b""
 
-    def hold_login(self, token: str) -> str:
-        """Keep a login in memory for as long as the process lives."""
-        handle = self.handle(LOGIN, token)
-        self._logins[handle] = token
+    def hold_login(self, login: Credentials) -> str:
+        """Keep a login in memory, with its address; the newest few stay.
+
+        The handle is the token's alone: read again at another address, it has moved.
+        """
+        handle = self.handle(LOGIN, login.token)
+        self._logins.pop(handle, None)
+        self._logins[handle] = login
+        if len(self._logins) > LOGINS_MAX:
+            del self._logins[next(iter(self._logins))]
         return handle
 
-    def login(self, handle: str) -> str:
-        """Return the login of a handle; empty when it was never read here."""
-        return self._logins.get(handle, "")
+    def login(self, handle: str) -> Credentials | None:
+        """Return the login of a handle; None when it was not read here lately."""
+        return self._logins.get(handle)

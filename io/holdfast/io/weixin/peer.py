@@ -9,7 +9,6 @@ from ssl import SSLContext
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from holdfast.core.commands import Command, NotifyStart, NotifyStop, Poll, Send
 from holdfast.core.events import (
@@ -21,7 +20,6 @@ from holdfast.core.events import (
     SendFailed,
 )
 from holdfast.io.config import BASE_URL, Account
-from holdfast.io.credentials import Credentials
 from holdfast.io.draft import Draft
 from holdfast.io.http import Channel, Failure, Response
 from holdfast.io.journal_rows import Kept
@@ -36,7 +34,7 @@ TYPING, TYPING_ENDED = 1, 2
 
 
 class Address(Struct, frozen=True):
-    """Where the peer is and how we present ourselves."""
+    """How we present ourselves, and where to when the login does not say."""
 
     base_url: str
     bot_agent: str
@@ -78,10 +76,6 @@ class WeixinPeer:
         self._vault = vault
         self._polls = polls
         self._sends = sends
-
-    def adopt(self, login: Credentials) -> None:
-        """Go where this login belongs (4); the configuration was heard already."""
-        self.address = replace(self.address, base_url=login.base_url)
 
     async def perform(self, command: Command) -> Draft:
         """Carry out a command that asks the peer; return the facts that answer it."""
@@ -251,7 +245,8 @@ class WeixinPeer:
 
     def _secrets(self, credential: str, *values: str) -> tuple[str, ...]:
         """Return what the peer knows of this call and no fact may repeat."""
-        return (self._vault.login(credential), *values)
+        login = self._vault.login(credential)
+        return (login.token if login else "", *values)
 
     async def _post(
         self,
@@ -261,8 +256,11 @@ class WeixinPeer:
         fields: Mapping[str, Any],
         timeout_ms: int,
     ) -> Response:
-        url = f"{self.address.base_url.rstrip('/')}/ilink/bot/{path}"
-        sent = wire.headers(self._vault.login(login), self.address.route_tag)
+        """Go where this login belongs (4): no other host may see its token."""
+        held = self._vault.login(login)
+        base_url = held.base_url if held else self.address.base_url
+        url = f"{base_url.rstrip('/')}/ilink/bot/{path}"
+        sent = wire.headers(held.token if held else "", self.address.route_tag)
         body = wire.encode(fields, self.address.bot_agent)
         return await channel.post(url, sent, body, timeout_ms)
 

@@ -2,16 +2,17 @@
 
 Joining the parts gives the text again, and no part is over either limit. Cuts fall
 after a paragraph, a line, a sentence or a word where one ends in the second half of
-what fits; else where the limit is, but never between a character and what modifies it.
+what fits; else where the limit is, but never inside what a reader sees as one character
+(an extended grapheme cluster, Unicode annex 29), unless that alone is over the limit.
 """
 
 from collections.abc import Iterator
 
+import regex
+
 # The stronger the border, the earlier it stands.
 BORDERS = (("\n\n",), ("\n",), ("。", "！", "？", ". ", "! ", "? "), (" ", "，", "、"))  # noqa: RUF001 - Chinese punctuation is meant.
-ZERO_WIDTH_JOINER = "\u200d"
-# Combining accents, variation selectors, skin tones.
-MODIFIERS = (range(0x300, 0x370), range(0xFE00, 0xFE10), range(0x1F3FB, 0x1F400))
+CHARACTER = regex.compile(r"\X")
 
 
 def split_text(text: str, *, points_max: int, bytes_max: int) -> list[str]:
@@ -44,23 +45,30 @@ def _fitting(text: str, start: int, points_max: int, bytes_max: int) -> int:
 
 
 def _border(text: str, start: int, end: int) -> int:
-    """Move a forced cut back to where a reader would pause."""
+    """Move a forced cut back to where a reader would pause, or to a whole character."""
     half = start + (end - start) // 2
     for marks in BORDERS:
         found = max(_after(text, mark, half, end) for mark in marks)
         if found > half:
             return found
-    while end - 1 > half and _clings(text, end):
-        end -= 1
-    return end
+    # Whether two code points belong together shows in the second of them at the latest.
+    found = start
+    for character in CHARACTER.finditer(text[start : end + 1]):
+        if start + character.end() > end:
+            break
+        found = start + character.end()
+    return found if found > start else end
 
 
 def _after(text: str, mark: str, half: int, end: int) -> int:
+    """Return where a mark ends that nothing modifies; -1 when there is none."""
     at = text.rfind(mark, half, end)
+    while at >= 0 and _is_modified(text, at + len(mark)):
+        at = text.rfind(mark, half, at + len(mark) - 1)
     return -1 if at < 0 else at + len(mark)
 
 
-def _clings(text: str, at: int) -> bool:
-    """Say whether the character at a cut belongs to the one before it."""
-    modifies = any(ord(text[at]) in points for points in MODIFIERS)
-    return modifies or ZERO_WIDTH_JOINER in (text[at], text[at - 1])
+def _is_modified(text: str, at: int) -> bool:
+    """Say whether what follows a mark belongs to it; for marks alone, two tell."""
+    first = CHARACTER.match(text[at - 1 : at + 1])
+    return first is not None and first.end() > 1
