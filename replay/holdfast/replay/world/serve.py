@@ -28,7 +28,8 @@ from holdfast.replay.world.served import Clock, Served, clock_from, wall_clock
 from holdfast.replay.world.weixin_faults import Script
 from holdfast.replay.world.weixin_settings import Settings
 from holdfast.replay.world.weixin_state import Peer
-from holdfast.replay.world.weixin_wire import Held, Reply, Request
+from holdfast.replay.world.weixin_wire import Held
+from holdfast.replay.world.wire import Reply, Request
 
 __all__ = ["Served", "clock_from", "serve_forever", "serve_weixin", "wall_clock"]
 

@@ -13,7 +13,7 @@ from typing import TypeVarTuple
 import h11
 import trio
 
-from holdfast.replay.world.weixin_wire import Reply, Request, Transport
+from holdfast.replay.world.wire import Reply, Request, Transport
 
 Ts = TypeVarTuple("Ts")
 
