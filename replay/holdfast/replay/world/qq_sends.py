@@ -5,7 +5,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from holdfast.replay.world.qq_faults import Suppress
-from holdfast.replay.world.qq_settings import DAY_MS, MINUTE_MS, Passive, Proactive
+from holdfast.replay.world.qq_settings import (
+    DAY_MS,
+    MINUTE_MS,
+    PASSIVE,
+    PROACTIVE,
+    Passive,
+)
 from holdfast.replay.world.qq_state import Chat, Mine, Opener, Peer, Shown, make
 from holdfast.replay.world.qq_strike import strike_first
 from holdfast.replay.world.qq_wire import Call, Draft, refusal, stamp
@@ -146,7 +152,7 @@ def _book_proactive(
 ) -> tuple[Peer, int | None]:
     """Count a message that answers nothing (section 12)."""
     assert call.scene is not None, "only sends come here"
-    rule = peer.settings.proactive.get(call.scene) or Proactive()
+    rule = peer.settings.proactive.get(call.scene) or PROACTIVE[call.scene]
     if not rule.allowed:
         return peer, rule.refused
     ours = tuple(ms for ms in peer.proactive_ms if ms > at_ms - MINUTE_MS)
@@ -172,7 +178,7 @@ def _is_full(sent_ms: tuple[int, ...], since_ms: int, sends_max: int | None) -> 
 
 def _rule(peer: Peer, call: Call) -> Passive:
     assert call.scene is not None, "only sends come here"
-    return peer.settings.passive[call.scene]
+    return peer.settings.passive.get(call.scene) or PASSIVE[call.scene]
 
 
 def _is_lossy(peer: Peer, at_ms: int, fault: Suppress) -> bool:

@@ -120,8 +120,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     buffer_max: int = 1_000  # Events kept per session for a Resume.
     held_max: int = 0  # Events kept for a shard without session, for its next READY.
 
-    passive: dict[Scene, Passive] = PASSIVE
-    proactive: dict[Scene, Proactive] = PROACTIVE
+    passive: dict[Scene, Passive] = {}  # Where it is not as in PASSIVE.
+    proactive: dict[Scene, Proactive] = {}  # Where it is not as in PROACTIVE.
     typing_counts: bool = True  # Typing uses up a passive reply (section 10).
     channel_needs_socket: bool = True  # 304018
     recall_ms: int = 2 * MINUTE_MS
