@@ -13,7 +13,7 @@ from holdfast.replay.world.qq_state import Logged, Peer
 from holdfast.replay.world.qq_wire import Close, Cut, Frame, Out, Pong
 from holdfast.replay.world.wire import Reply, Request
 
-TOKEN_PATH = "/app/getAppAccessToken"
+LOGIN_PATH = "/app/getAppAccessToken"
 C2C_PATH = f"/v2/users/{USER}/messages"
 
 
@@ -46,9 +46,7 @@ class Model:
         found: dict[str, Any] = json.loads(reply.body)
         return found
 
-    def raw(
-        self, method: str, path: str, body: dict[str, Any] | None = None
-    ) -> Reply:
+    def raw(self, method: str, path: str, body: dict[str, Any] | None = None) -> Reply:
         headers = (("Authorization", f"QQBot {self.token}"),)
         content = msgspec.json.encode(body) if body is not None else b""
         request = Request(method, path, headers, content)
@@ -59,7 +57,7 @@ class Model:
     def log_in(self) -> dict[str, Any]:
         settings = self.peer.settings
         secret = {"appId": settings.app_id, "clientSecret": settings.secret}
-        answer = self.ask("POST", TOKEN_PATH, secret)
+        answer = self.ask("POST", LOGIN_PATH, secret)
         self.token = answer.get("access_token", self.token)
         return answer
 
@@ -80,9 +78,9 @@ class Model:
     def identify(self, number: int, **fields: Any) -> None:
         asked = {"intents": INTENTS_ALL, "shard": [0, 1], "properties": {}} | fields
         self.tell(number, 2, {"token": f"QQBot {self.token}"} | asked)
-        for fields in self.frames(number):
-            if fields.get("t") == "READY":
-                self.session_id = fields["d"]["session_id"]
+        for told in self.frames(number):
+            if told.get("t") == "READY":
+                self.session_id = told["d"]["session_id"]
 
     def resume(self, number: int, seq: int) -> None:
         token = f"QQBot {self.token}"
@@ -110,7 +108,7 @@ class Model:
     def say(self, text: str = "hello", **fields: Any) -> str:
         """Let a user write; return the id under which to reply."""
         self.become(qq.say(self.peer, self.at_ms, Say(text=text, **fields)))
-        return [*self.peer.chats.values()][-1].heard[-1].reply_to
+        return self.peer.reply_to
 
     def happen(self, name: str, **data: Any) -> None:
         given = Event(name=name, data=data)

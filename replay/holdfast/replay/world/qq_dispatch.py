@@ -76,7 +76,8 @@ def _begin(peer: Peer, at_ms: int, dispatch: Dispatch) -> Peer:
         newest = [*asked.items()][-INTERACTIONS_MAX:]
         peer = replace(peer, interactions=dict(newest))
     counts = replace(peer.counts, events=peer.counts.events + 1)
-    return _deliver(replace(peer, counts=counts), at_ms, dispatch)
+    peer = replace(peer, counts=counts, reply_to=dispatch.reply_to)
+    return _deliver(peer, at_ms, dispatch)
 
 
 def _deliver(peer: Peer, at_ms: int, dispatch: Dispatch) -> Peer:

@@ -197,6 +197,7 @@ class Peer(Struct, frozen=True):
     shown: dict[str, Tape[Shown]] = {}
     recalled: tuple[str, ...] = ()
     held: tuple[Dispatch, ...] = ()
+    reply_to: str = ""  # The id under which the newest event can be replied to.
     lost_ms: int | None = None  # When a confirmed socket last came to its end.
     frozen_ms: int = 0  # Until then nothing is heard or said.
     armed: tuple[Armed, ...] = ()

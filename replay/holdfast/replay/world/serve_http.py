@@ -74,6 +74,10 @@ class Line:
             nursery.cancel_scope.cancel()
         return not left
 
+    def hand_over(self) -> tuple[trio.SocketStream, bytes]:
+        """Return the stream for another protocol, and what the client already sent."""
+        return self._stream, self._http.trailing_data[0]
+
     def reset_on_close(self) -> None:
         """Let closing send a reset in place of an ordinary end."""
         self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
