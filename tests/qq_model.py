@@ -1,12 +1,12 @@
 """The pure QQ platform with a clock of its own, and a client that has manners."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from holdfast.replay.world import qq
-from holdfast.replay.world.qq_faults import AnyFault
+from holdfast.replay.world.qq_faults import AnyFault, Noise, Twist
 from holdfast.replay.world.qq_say import USER, Event, Say
 from holdfast.replay.world.qq_settings import INTENTS_ALL, Settings
 from holdfast.replay.world.qq_state import Logged, Peer
@@ -30,7 +30,9 @@ class Model:
     def wait(self, ms: int) -> None:
         """Let time pass, waking the platform only when it asks for it."""
         until_ms = self.at_ms + ms
-        while (wake := qq.wake_ms(self.peer, self.at_ms)) and wake <= until_ms:
+        while (wake := qq.wake_ms(self.peer, self.at_ms)) is not None:
+            if wake > until_ms:
+                break
             self.at_ms = max(wake, self.at_ms)
             self.become(qq.tick(self.peer, self.at_ms))
         self.at_ms = until_ms
@@ -94,6 +96,11 @@ class Model:
         self.identify(number)
         return number
 
+    def ready_peer(self) -> Peer:
+        """Do the same and return the platform."""
+        self.ready()
+        return self.peer
+
     def beat(self, number: int, seq: int | None = None) -> None:
         self.tell(number, 1, seq)
 
@@ -116,6 +123,13 @@ class Model:
 
     def arm(self, fault: AnyFault) -> None:
         self.become(qq.arm(self.peer, self.at_ms, fault))
+
+    def arm_all(self) -> None:
+        """Arm a fault of every type, far in the future."""
+        for kind in get_args(AnyFault):
+            needed = {"kind": "repeat"} if kind is Twist else {"kind": "heartbeat"}
+            extra = needed if kind in {Twist, Noise} else {}
+            self.arm(kind(from_ms=10**9, to_ms=2 * 10**9, **extra))
 
     def texts(self, number: int) -> list[str]:
         return [

@@ -41,12 +41,12 @@ def load(peer: Peer, at_ms: int, script: Script) -> Peer:
 
 def say(peer: Peer, at_ms: int, said: Say) -> Peer:
     """Let a user write to the bot now; `after_ms` is for scripts."""
-    return happen(tick(peer, at_ms), at_ms, said)
+    return tick(happen(tick(peer, at_ms), at_ms, said), at_ms)
 
 
 def event(peer: Peer, at_ms: int, given: Event) -> Peer:
     """Let any other event happen now."""
-    return happen(tick(peer, at_ms), at_ms, given)
+    return tick(happen(tick(peer, at_ms), at_ms, given), at_ms)
 
 
 def arm(peer: Peer, at_ms: int, fault: AnyFault) -> Peer:
