@@ -10,12 +10,14 @@ from qq_model import Model
 from holdfast.replay.world import qq
 from holdfast.replay.world.qq_faults import (
     Acks,
+    Closing,
     Freeze,
     Noise,
     Silence,
     Twist,
     Withhold,
 )
+from holdfast.replay.world.qq_settings import Settings
 
 
 def test_half_open_nothing_comes_and_a_new_socket_is_no_breach() -> None:
@@ -193,3 +195,34 @@ def test_half_a_frame_is_kept_whole_for_the_resume() -> None:
     again = model.dial()
     model.resume(again, 1)
     assert model.frames(again)[1]["d"]["content"] == "torn"
+
+
+def test_after_op_9_in_mid_session_the_same_socket_may_identify_again() -> None:
+    model = Model()
+    number = model.ready()
+    model.arm(Closing(first="op9_false"))
+    model.beat(number)
+    model.wait(5_000)
+    model.identify(number)
+    assert model.ops(number)[2:] == [9, 11, "READY"]
+    assert model.peer.violations == ()
+
+
+def test_a_day_has_48_renewals_and_one_identify() -> None:
+    model = Model(Settings(log_max=0))
+    number, renew_ms, said, seq = model.ready(), 7_155_000, 0, 1
+    while model.at_ms < 24 * 3_600_000:
+        model.wait(41_250)
+        if model.at_ms >= renew_ms:
+            left_ms = int(model.log_in()["expires_in"]) * 1_000
+            renew_ms = model.at_ms + max(left_ms - 45_000, 5_000)
+        if model.ends(number):
+            number, model.outs = model.dial(), []
+            model.resume(number, seq)
+        model.beat(number, seq)
+        assert "id" in model.send(msg_id=model.say())
+        said, seq = said + 1, model.peer.sessions[model.session_id].s
+    counts = model.peer.counts
+    assert (counts.identifies, counts.drops, counts.violations) == (1, 0, 0)
+    assert counts.recycles == counts.resumed == 47
+    assert counts.sends == counts.events == said

@@ -97,7 +97,7 @@ def _read(peer: Peer, at_ms: int, socket: Socket, heard: Text) -> Peer:
         return _beat(peer, at_ms, socket, asked)
     if op not in {IDENTIFY, RESUME}:
         return end(peer, at_ms, socket.number, 4001)
-    if socket.session_id:
+    if socket.session_id in peer.sessions:
         return end(peer, at_ms, socket.number, 4005)
     answer = identify if op == IDENTIFY else resume
     return answer(peer, at_ms, socket, asked)

@@ -142,15 +142,12 @@ def _line(at_ms: int, call: Call, reply: Reply, struck: tuple[Answer, ...]) -> L
 
 def _bend(draft: Draft, fault: Answer, call: Call) -> Draft:
     """Return the draft as this fault leaves it."""
-    if fault.code is not None:
-        status = 200 if call.endpoint == "token" else 400
-        draft = refusal(
-            call.number,
-            fault.code,
-            err_code=fault.err_code,
-            status=status,
-            words=fault.message,
-        )
+    if fault.code is not None and call.endpoint == "token":
+        # Here the status stays 200 (section 2).
+        draft = Draft({"code": fault.code, "message": fault.message})
+    elif fault.code is not None:
+        other, words = fault.err_code, fault.message
+        draft = refusal(call.number, fault.code, err_code=other, words=words)
     fields = {k: v for k, v in draft.fields.items() if k not in fault.drop}
     draft = replace(draft, fields=fields | fault.set)
     if fault.body is not None:

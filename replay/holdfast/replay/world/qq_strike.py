@@ -78,7 +78,9 @@ def is_listening(peer: Peer, at_ms: int) -> bool:
 def beginnings(peer: Peer) -> Iterator[tuple[int, int]]:
     """Return when faults of the clock begin that have not, by their place."""
     for index, armed in enumerate(peer.armed):
-        if isinstance(armed.fault, BY_CLOCK) and not armed.struck:
+        fault = armed.fault
+        lasting = isinstance(fault, Token) and fault.kind == "sticky"
+        if isinstance(fault, BY_CLOCK) and not armed.struck and not lasting:
             yield armed.from_ms, index
 
 

@@ -94,6 +94,7 @@ async def _converse(served: ServedQq, line: Line) -> None:
     while request := await line.read():
         outcome: int | Reply
         if wants_websocket(request):
+            await served.thaw()
             peer, outcome = qq.connect(served.peer, served.now_ms(), request)
         else:
             peer, outcome = qq.answer(served.peer, served.now_ms(), request)
