@@ -154,3 +154,27 @@ async def test_malformed_json_reaches_the_client(autojump_clock: MockClock) -> N
         await gateway.identify()
         served.arm(Noise(kind="malformed"))
         assert await gateway.ws.recv() == '{"op":0,"s":'
+
+
+async def test_who_never_answers_a_close_frame_is_left_after_ten_seconds(
+    autojump_clock: MockClock,
+) -> None:
+    async with online() as (served, _), await raw_socket(served) as stream:
+        await served.until(lambda peer: peer.sockets)
+        served.close(4009)
+        assert (4009).to_bytes(2) in await drain(stream)
+        assert seconds(autojump_clock) == 10
+
+
+async def test_a_client_that_vanishes_keeps_its_session(
+    autojump_clock: MockClock,
+) -> None:
+    async with online() as (served, client):
+        async with client.dial() as gateway:
+            session_id = (await gateway.identify())["d"]["session_id"]
+            await gateway.ws.stream.aclose()
+            await served.until(lambda peer: not peer.sockets)
+        async with client.dial() as gateway:
+            assert (await gateway.resume(session_id, 1))["t"] == "RESUMED"
+        assert seconds(autojump_clock) == 0
+        assert served.peer.violations == ()
