@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from holdfast.core import weixin
 from holdfast.core.account import done_through, first_unsent
-from holdfast.core.invariants import broken
 from holdfast.core.weixin_account import live_handles
+from holdfast.core.weixin_invariants import broken
 from holdfast.io.clock import Clock, SystemClock
 from holdfast.io.config import Account, Config, load_config
 from holdfast.io.credentials import CredentialSource
