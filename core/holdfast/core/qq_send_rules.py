@@ -68,7 +68,7 @@ def _accepted(event: SendAnswered, lost_ms: int | None) -> Outcome:
         return Outcome(Trigger.UNCONFIRM, error=what)
     if lost_ms is None:
         return Outcome(Trigger.ACCEPT, event.message_id)
-    what = f"accepted {lost_ms / 1_000:.0f} s after a lost connection: may not be shown"
+    what = f"accepted {lost_ms // 1_000} s after a lost connection: may not be shown"
     return Outcome(Trigger.UNCONFIRM, event.message_id, what)
 
 
