@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+from msgspec.structs import replace
 from shell_rig import ALICE, NOWHERE, START_MS, account
 from trio.testing import MockClock
 
@@ -20,8 +21,11 @@ from holdfast.io.credentials import CredentialSource
 from holdfast.io.draft import Draft
 from holdfast.io.journal import Journal, open_journal
 from holdfast.io.login import Login
-from holdfast.io.owner import Owner, Seat
+from holdfast.io.owner import Owner
+from holdfast.io.platforms import PLATFORMS, WEIXIN
 from holdfast.io.recovery import recover
+from holdfast.io.rules import Check
+from holdfast.io.seat import Seat
 from holdfast.io.vault import Vault
 
 POLICY = weixin.POLICY
@@ -33,6 +37,7 @@ class Play:
 
     def __init__(self, script: Script) -> None:
         self.script = script
+        self.platform = replace(WEIXIN, step=self.step, broken=lambda *_: [])
         self.log: list[str] = []
         self.fired: list[tuple[int, TimerFired]] = []
 
@@ -79,7 +84,9 @@ async def owning(
     async with open_journal(folder / "data", threaded=False) as journal:
         if monkeypatch:
             take_notes(journal, play, monkeypatch)
-        owner = Owner(seat(folder, journal, play), recover(journal, ALICE, POLICY))
+        owner = Owner(
+            seat(folder, journal, play), recover(journal, ALICE, WEIXIN, POLICY)
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(owner.run)
             try:
@@ -95,8 +102,7 @@ def seat(folder: Path, journal: Journal, play: Play) -> Seat:
     return Seat(
         account=ALICE,
         policy=POLICY,
-        step=play.step,
-        check=lambda *_: [],
+        platform=play.platform,
         peer=play,
         login=Login(source, vault),
         journal=journal,
@@ -118,3 +124,9 @@ def take_notes(journal: Journal, play: Play, monkeypatch: pytest.MonkeyPatch) ->
         play.log.append("appended")
 
     monkeypatch.setattr(journal, "append", slowly)
+
+
+def check_with(monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
+    """Hold every account to other promises than those of the core."""
+    strict = replace(WEIXIN, broken=check)
+    monkeypatch.setitem(PLATFORMS, WEIXIN.name, strict)

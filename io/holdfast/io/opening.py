@@ -76,6 +76,12 @@ def fields_of(raw: Raw) -> Fields:
         return {}
 
 
+def inner_of(fields: Fields, name: str) -> Fields:
+    """Return the fields of an object within an object; empty when it is none."""
+    raw = fields.get(name)
+    return fields_of(raw) if raw is not None else {}
+
+
 def masked(words: str, hide: Iterable[str]) -> str:
     """Return a peer's words, cut, without the values that must not come back to us."""
     for value in hide:

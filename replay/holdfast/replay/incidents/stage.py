@@ -16,8 +16,8 @@ from holdfast.core.events import Fact
 from holdfast.core.policy import Policy
 from holdfast.core.weixin_account import Weixin
 from holdfast.io import Config, Delivery, Message, Service, Surroundings, open_service
-from holdfast.io.config import Account
 from holdfast.io.config import Service as ServiceTable
+from holdfast.io.config import WeixinAccount
 from holdfast.io.messages import Messages
 from holdfast.replay.world.serve import Served
 from holdfast.replay.world.weixin_inbound import USER
@@ -90,7 +90,7 @@ class Stage:
 
     async def open(self) -> None:
         """Start the service and wait until it polls."""
-        account = Account(
+        account = WeixinAccount(
             name=ACCOUNT,
             platform="weixin",
             base_url=self.peer.url,
