@@ -135,7 +135,8 @@ class Conversation:
             case Heartbeat():
                 await line.send(wire.heartbeat(order.seq))
             case Ping():
-                if pong := await line.ping():
+                pong = await line.ping()
+                if pong is not None:
                     nursery.start_soon(self._await_pong, pong)
             case CloseSocket():
                 await line.close()

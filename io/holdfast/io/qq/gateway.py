@@ -11,12 +11,14 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from ssl import SSLContext
+from typing import Any
 from urllib.parse import urlsplit
 
 import trio
 from msgspec import Struct
 from websockets.exceptions import (
     ConnectionClosed,
+    InvalidHandshake,
     InvalidProxy,
     InvalidStatus,
     InvalidURI,
@@ -76,7 +78,17 @@ class Dialling(Struct, frozen=True):
 class _Connection(ClientConnection):
     """A connection that is dropped as soon as either side has sent its last frame."""
 
+    async def handshake(self, *args: Any, **kwargs: Any) -> None:
+        """Shake hands; a connection that broke is told as that."""
+        try:
+            await super().handshake(*args, **kwargs)
+        except InvalidHandshake:
+            if self.connection_exc is not None:
+                raise self.connection_exc from None
+            raise
+
     async def send_data(self) -> None:
+        """Write what is due; when that was the last, drop the connection."""
         await super().send_data()
         protocol = self.protocol
         if protocol.state is not CONNECTING and protocol.close_expected():
@@ -88,6 +100,7 @@ class _Dial(connect):
     """A dial that takes a redirect for the answer that it is."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
+        """Follow nobody."""
         return exc
 
 
