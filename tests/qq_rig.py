@@ -186,3 +186,9 @@ async def conversing(it: Desk, url: str, clock: MockClock) -> AsyncIterator[None
         nursery.start_soon(hold)
         yield
         it.peer.tell(CloseSocket(EPOCH))
+
+
+@asynccontextmanager
+async def answered(reply: bytes, calls: list[Call]) -> AsyncIterator[Desk]:
+    async with answering(reply, calls) as url, desk(url) as it:
+        yield it

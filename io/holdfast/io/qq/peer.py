@@ -189,7 +189,9 @@ class QqPeer:
             failed = SendFailed(command.delivery, command.part, kind, left, reason)
             return Draft((failed,))
         opened = open_answer(response.body)
-        said = wire.said(response, opened, (token, text, *wire.answered(context)))
+        said = wire.said(
+            response, opened, (token, text, *wire.answered(context).values())
+        )
         answered = SendAnswered(
             delivery=command.delivery,
             part=command.part,
