@@ -24,7 +24,7 @@ from holdfast.io.login import Login
 from holdfast.io.owner import Owner
 from holdfast.io.platforms import PLATFORMS, WEIXIN
 from holdfast.io.recovery import recover
-from holdfast.io.rules import Check
+from holdfast.io.rules import Check, Peer
 from holdfast.io.seat import Seat
 from holdfast.io.vault import Vault
 
@@ -77,7 +77,10 @@ def timer(name: str, after_ms: int) -> Callable[[Fact], list[Command]]:
 
 @asynccontextmanager
 async def owning(
-    folder: Path, script: Script, monkeypatch: pytest.MonkeyPatch | None = None
+    folder: Path,
+    script: Script,
+    monkeypatch: pytest.MonkeyPatch | None = None,
+    peer: Peer | None = None,
 ) -> AsyncIterator[tuple[Owner, Play]]:
     """Run an owner that plays a script, on a real journal, in virtual time."""
     play = Play(script)
@@ -85,7 +88,7 @@ async def owning(
         if monkeypatch:
             take_notes(journal, play, monkeypatch)
         owner = Owner(
-            seat(folder, journal, play), recover(journal, ALICE, WEIXIN, POLICY)
+            seat(folder, journal, play, peer), recover(journal, ALICE, WEIXIN, POLICY)
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(owner.run)
@@ -96,14 +99,14 @@ async def owning(
                 owner.cut_off()
 
 
-def seat(folder: Path, journal: Journal, play: Play) -> Seat:
+def seat(folder: Path, journal: Journal, play: Play, peer: Peer | None = None) -> Seat:
     source = CredentialSource(account(NOWHERE, folder), {})
     vault = Vault(journal.key, ALICE, journal)
     return Seat(
         account=ALICE,
         policy=POLICY,
         platform=play.platform,
-        peer=play,
+        peer=peer or play,
         login=Login(source, vault),
         journal=journal,
         clock=TrioClock(START_MS),
