@@ -38,8 +38,8 @@ class Platform(Struct, frozen=True):
     # What a target looks like, and whether this is one.
     targets: str
     is_target: Callable[[str], bool]
-    # The context of an answer to a message id; empty where nothing is answered so.
-    reply_context: Callable[[str], bytes]
+    # The context of an answer to a message id; None where people are answered.
+    reply_context: Callable[[str], bytes] | None
 
 
 WEIXIN = Platform(
@@ -52,6 +52,6 @@ WEIXIN = Platform(
     read=weixin_inbound.read,
     targets="the `from_` of a message",
     is_target=lambda _: True,
-    reply_context=lambda _: b"",
+    reply_context=None,
 )
 PLATFORMS: Mapping[str, Platform] = {one.name: one for one in (WEIXIN,)}

@@ -55,13 +55,13 @@ def draft_text(
 
 def _contexts(vault: Vault, platform: Platform, reply_to: str) -> tuple[Kept, ...]:
     """Return what says which message is answered, where the platform asks for it."""
-    context = platform.reply_context(reply_to) if reply_to else b""
-    if not context:
+    if not reply_to or platform.reply_context is None:
         return ()
     if len(reply_to) > TARGET_MAX or not reply_to.isprintable() or " " in reply_to:
         found = f"found {reply_to[:40]!r}"
         raise SendRefusedError(f"reply_to: {found}, expected the `id` of a message")
-    return (vault.seal(CONTEXT, context),)
+    context = platform.reply_context(reply_to)
+    return (vault.seal(CONTEXT, context),) if context else ()
 
 
 def _check_unicode(name: str, given: str) -> None:

@@ -35,6 +35,7 @@ PATHS = {
     "guild": "/channels/{}/messages",
     "dm": "/dms/{}/messages",
 }
+TARGETS = "c2c:, group:, guild: or dm: with an id, as in the `from_` of a message"
 # Where several answers to one message are told apart by their number (10).
 NUMBERED = ("c2c", "group")
 TEXT = 0
@@ -124,6 +125,11 @@ def target_of(peer: str) -> tuple[str, str]:
     dots = number in (".", "..")  # No path can hold them, however they are written.
     fits = kind in PATHS and number and number.isprintable() and " " not in number
     return (kind, number) if fits and not dots else ("", "")
+
+
+def is_target(peer: str) -> bool:
+    """Tell whether messages can be sent there."""
+    return target_of(peer) != ("", "")
 
 
 def path_of(peer: str) -> str:
