@@ -5,8 +5,9 @@ import socket
 import pytest
 import trio
 from qq_rig import EPOCH, conversing, desk, gateway
-from shell_rig import answer, raw_server, read_request
+from shell_rig import answer, answering, raw_server, read_request
 from test_http_ways import Certified, certified
+from test_qq_orders import deaf
 from trio.testing import MockClock
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
@@ -16,6 +17,7 @@ from holdfast.core.qq_events import (
     DialFailed,
     HelloReceived,
     SocketClosed,
+    SocketOpened,
 )
 
 __all__ = ["certified"]  # A fixture.
@@ -152,3 +154,48 @@ async def test_tls_is_verified_and_then_spoken(certified: Certified) -> None:
         HelloReceived(EPOCH, 41_250),
         SocketClosed(EPOCH, "closed", 4009, "bye"),
     ]
+
+
+# Proxies.
+
+
+async def test_a_proxy_of_the_configuration_is_asked_for_the_way() -> None:
+    asked = []
+
+    async def relay(stream: trio.SocketStream) -> None:
+        asked.append((await read_request(stream)).split(b"\r\n")[0].decode())
+        await stream.send_all(b"HTTP/1.1 200 OK\r\n\r\n")
+        await deaf(stream)
+
+    async with (
+        raw_server(relay) as proxy,
+        desk(proxy=proxy) as it,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(it.converse, "ws://localhost:9/")
+        await it.until(SocketOpened)
+        nursery.cancel_scope.cancel()
+    assert asked == ["CONNECT localhost:9 HTTP/1.1"]
+
+
+async def test_a_proxy_that_refuses_is_no_connection_and_tells_no_password() -> None:
+    refuse = answering(b"", status="407 Proxy Authentication Required")
+    async with raw_server(refuse, "http://ann:EXAMPLEPW@x") as where:
+        proxy = where.replace("@x://", "@")
+        async with desk(proxy=proxy) as it:
+            await it.converse("ws://localhost:9/")
+    (event,) = it.events
+    assert isinstance(event, DialFailed)
+    assert event.kind == "connect"
+    assert "407" in event.reason
+    assert "EXAMPLEPW" not in event.reason
+
+
+async def test_proxies_of_the_environment_are_never_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for variable in ("HTTP_PROXY", "ws_proxy", "all_proxy", "socks_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    async with gateway(lambda ws: ws.aclose(1001)) as url, desk() as it:
+        await it.converse(url)
+    assert it.events[-1] == SocketClosed(EPOCH, "closed", 1001)

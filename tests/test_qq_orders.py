@@ -216,3 +216,16 @@ async def test_cancelled_a_conversation_says_so_and_loses_nothing_it_read(
         assert autojump_clock.current_time() < 2
         assert it.events[0] == SocketOpened(EPOCH)
         assert it.events[-1] == SocketClosed(EPOCH, "dropped")
+
+
+@pytest.mark.usefixtures("narrow")
+async def test_cancelled_no_write_is_waited_for(autojump_clock: MockClock) -> None:
+    async with raw_server(deaf, "ws") as url, desk() as it:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(it.converse, url)
+            await it.until(SocketOpened)
+            it.peer.tell(Heartbeat(EPOCH))
+            await trio.sleep(1)
+            nursery.cancel_scope.cancel()
+        assert it.events[-1] == SocketClosed(EPOCH, "dropped")
+        assert autojump_clock.current_time() == pytest.approx(1, abs=0.1)

@@ -83,11 +83,15 @@ class Conversation:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write_on, line, nursery)
-                ended = await self._read_on(line)
+                try:
+                    ended = await self._read_on(line)
+                finally:
+                    # A write that hangs ends here, too.
+                    with trio.CancelScope(shield=True):
+                        await line.drop()
                 nursery.cancel_scope.cancel()
         finally:
-            # Whatever ended this, the far end must not go on believing in us.
-            await self._end(line, ended)
+            await self._end(ended)
 
     async def _read_on(self, line: Line) -> LineEnded:
         """Post a fact for every frame; return how the line ended."""
@@ -99,9 +103,7 @@ class Conversation:
             frame = wire.open_frame(message)
             await self._record(inbound.receive(frame, self.epoch, self._vault))
 
-    async def _end(self, line: Line, ended: LineEnded) -> None:
-        with trio.CancelScope(shield=True):
-            await line.drop()
+    async def _end(self, ended: LineEnded) -> None:
         kind = ended.kind
         if self._stalled:
             kind = "stalled"
