@@ -114,7 +114,9 @@ class Shell:
 
     @property
     def state(self) -> Weixin:
-        return self.owner.state
+        state = self.owner.state
+        assert isinstance(state, Weixin)
+        return state
 
     def events(self, kind: type[E]) -> list[E]:
         """Return what was told of one kind, over all accounts."""
@@ -125,7 +127,9 @@ class Shell:
         owner = next(iter(self.service.owners.values()))
         while True:
             changed = self._changed
-            if self.told and holds(owner.state):
+            state = owner.state
+            assert isinstance(state, Weixin)
+            if self.told and holds(state):
                 return
             await changed.wait()
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from holdfast.core import delivery
+from holdfast.core import delivery, pacing, release
 from holdfast.core.commands import Command, Forget, Report, Send, SetTimer
 from holdfast.core.contexts import drop_contexts
 from holdfast.core.events import MessageReceived, PartRequest, SendRequested
@@ -162,7 +162,7 @@ def test_the_timer_is_that_of_the_part_that_is_due_first() -> None:
         part = replace(head(box, peer)[1], phase=Phase.WAITING, due_ms=due_ms)
         box = put_head(box, peer, part)
     box, commands = delivery.pump(box, SCENE)
-    assert commands == [SetTimer(delivery.NEXT, 5_000)]
+    assert commands == [SetTimer(pacing.NEXT, 5_000)]
     assert delivery.pump(box, SCENE) == (box, [])
     (sent,) = sends(delivery.pump(box, replace(SCENE, at_ms=5_000))[1])
     assert sent.peer == "bob"
@@ -173,7 +173,7 @@ def test_a_released_part_counts_its_pauses_anew() -> None:
     part = replace(head(box, "alice")[1], phase=Phase.WAITING)
     worn = replace(part, due_ms=9_000, throttles=3, misses=4, losses=1, attempts=8)
     box = put_head(box, "alice", worn)
-    box, _ = delivery.hear(box, heard_from("alice", ""), repeated=False, scene=SCENE)
+    box, _ = release.hear(box, heard_from("alice", ""), repeated=False, scene=SCENE)
     fresh = replace(part, phase=Phase.QUEUED, losses=1, attempts=8)
     assert head(box, "alice")[1] == fresh
 
@@ -186,7 +186,7 @@ def test_a_dead_token_is_forgotten_and_the_part_goes_again_without_it() -> None:
     assert forget == Forget("token-1")
     assert again == replace(first, context="")
     assert box.peers["alice"].context == ""
-    box, _ = delivery.hear(
+    box, _ = release.hear(
         box, heard_from("alice", "token-1"), repeated=False, scene=SCENE
     )
     assert box.peers["alice"].context == ""
@@ -198,7 +198,7 @@ def test_a_dead_token_stays_dead_for_a_week_to_the_millisecond() -> None:
     box, _ = delivery.answer(box, 1, 0, Outcome(Trigger.STALE), SCENE)
     for later_ms, token in ((-1, ""), (0, "token-1")):
         scene = replace(SCENE, at_ms=SCENE.at_ms + POLICY.forgotten_ms + later_ms)
-        heard, _ = delivery.hear(
+        heard, _ = release.hear(
             box, heard_from("alice", "token-1"), repeated=True, scene=scene
         )
         assert heard.peers["alice"].context == token
@@ -208,7 +208,7 @@ def test_a_restart_keeps_queues_ids_and_books_and_forgets_timers() -> None:
     box = ask(ask(Outbox(), 1, "alice", 2), 2, "bob", 1)
     box, commands = delivery.pump(replace(box, next_ms=900), SCENE)
     (sent,) = sends(commands)
-    box = delivery.restart(replace(box, due_ms=5_000), 2_000, SCENE.policy)
+    box, _ = release.restart(replace(box, due_ms=5_000), replace(SCENE, at_ms=2_000))
     part = head(box, "alice")[1]
     assert (box.sending, box.due_ms, box.next_ms, box.parts) == (None, 0, 900, 3)
     assert (part.phase, part.due_ms) == (Phase.UNKNOWN, 2_000)

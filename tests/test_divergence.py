@@ -2,10 +2,11 @@ import msgspec
 from lives import ACCOUNT, Life, recorded
 from spoiled import changed, diverged, sealed
 
+from holdfast.core.account import Trouble
 from holdfast.core.commands import Command, Offer
 from holdfast.core.outbox import Outbox, Peer
 from holdfast.core.session import Phase, Session
-from holdfast.core.weixin_account import Trouble, Weixin
+from holdfast.core.weixin_account import Weixin
 from holdfast.replay.describe import parse_command
 from holdfast.replay.differences import Change, command_differences, differences
 from holdfast.replay.divergence import CHANGES_MAX, Divergence, explain

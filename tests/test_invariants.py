@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from holdfast.core import connection, delivery, inbox, invariants, session, weixin
+from holdfast.core import connection, inbox, invariants, pacing, session, weixin
 from holdfast.core.commands import (
     Command,
     Escalate,
@@ -169,7 +169,7 @@ def test_every_promise_of_the_module_has_its_case() -> None:
         assert any(promise.startswith(str(text)) for promise in CASES), text
 
 
-CAPS_MS = {session.RETRY: 300_000, connection.RETRY: 300_000, delivery.NEXT: 602_000}
+CAPS_MS = {session.RETRY: 300_000, connection.RETRY: 300_000, pacing.NEXT: 602_000}
 
 
 @pytest.mark.parametrize(("name", "cap_ms"), CAPS_MS.items())

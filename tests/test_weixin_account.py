@@ -1,11 +1,10 @@
 """What a Weixin account says of itself to whoever prunes its journal."""
 
+from holdfast.core.account import done_through, first_unsent
 from holdfast.core.inbox import Consumer, Inbox
 from holdfast.core.outbox import Order, Outbox, Part, Peer
 from holdfast.core.weixin_account import (
     Weixin,
-    done_through,
-    first_unsent,
     live_handles,
 )
 

@@ -25,7 +25,8 @@ from holdfast.replay.world.weixin_faults import Wire
 from holdfast.replay.world.weixin_inbound import FIRST_ID, USER
 from holdfast.replay.world.weixin_settings import Settings, Strict
 from holdfast.replay.world.weixin_state import Peer
-from holdfast.replay.world.weixin_wire import Held, Reply
+from holdfast.replay.world.weixin_wire import Held
+from holdfast.replay.world.wire import Reply
 
 STALE = {"errcode": -14, "errmsg": "session timeout"}
 CONTEXT = "context-1"

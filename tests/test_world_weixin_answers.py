@@ -6,13 +6,13 @@ import pytest
 from weixin_client import Model, about, cursor_of, fields, texts
 
 from holdfast.replay.world import weixin
+from holdfast.replay.world.faults import ScriptError
 from holdfast.replay.world.weixin_faults import (
     Cursor,
     Fields,
     NoHold,
     Padding,
     Script,
-    ScriptError,
     Suppress,
     Withhold,
     decode_script,

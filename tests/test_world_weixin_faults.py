@@ -21,7 +21,7 @@ from holdfast.replay.world.weixin_faults import (
 )
 from holdfast.replay.world.weixin_inbound import USER, Copy
 from holdfast.replay.world.weixin_settings import Settings
-from holdfast.replay.world.weixin_wire import Reply, Transport
+from holdfast.replay.world.wire import Reply, Transport
 
 STALE = {"errcode": -14, "errmsg": "session timeout"}
 OLD, NEW, FORGED = "context-1", "context-2", "forged"

@@ -7,8 +7,9 @@ into a fact of any type with any contents, whether or not somebody asked for it.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from holdfast.core import connection, delivery, session, weixin
+from holdfast.core import connection, pacing, session, weixin
 from holdfast.core import events as ev
+from holdfast.core import qq_events as ev_qq
 from holdfast.core.commands import (
     Command,
 )
@@ -48,7 +49,7 @@ STATUSES = (*(200,) * 15, 204, 301, 404, 404, 401, 429, 500, 524, -1)
 WORDS = ("", "session timeout", "rate limited", "\x00\n😀")
 KINDS = ("timeout", "connect", "dns", "tls", "reset", "protocol", "too_large", "?")
 STRIDES_MS = (0, 1, 50, 1_000, 5_000, 35_000, 300_000, 86_400_001)
-NAMES = (session.RETRY, connection.RETRY, delivery.NEXT, "nobody.knows")
+NAMES = (session.RETRY, connection.RETRY, pacing.NEXT, "nobody.knows")
 
 
 class Dice:
@@ -74,7 +75,7 @@ def _due_ms(dice: Dice, state: Weixin, name: str, at_ms: int) -> int:
     set_ms = {
         session.RETRY: state.session.due_ms,
         connection.RETRY: state.connection.due_ms,
-        delivery.NEXT: state.outbox.due_ms,
+        pacing.NEXT: state.outbox.due_ms,
     }
     return dice.of((set_ms.get(name, 0), 0, at_ms, at_ms - 1, -5))
 
@@ -193,6 +194,10 @@ DRAWS: Mapping[type, Draw] = {
     ev.SendRequested: _send,
     ev.SendAnswered: _send_answered,
     ev.SendFailed: _send_failed,
+    # Of another platform: must change nothing, whatever it says.
+    ev_qq.SocketClosed: lambda dice, state, _at_ms: ev_qq.SocketClosed(
+        _epoch(dice, state), dice.of(KINDS)
+    ),
 }
 TYPES = tuple(DRAWS)
 # What happens often; without it a walk would rarely get anywhere.

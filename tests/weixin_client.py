@@ -9,7 +9,8 @@ from holdfast.replay.world.weixin_faults import AnyFault, Script
 from holdfast.replay.world.weixin_inbound import USER, Inbound
 from holdfast.replay.world.weixin_settings import Settings
 from holdfast.replay.world.weixin_state import Logged
-from holdfast.replay.world.weixin_wire import PATHS, Held, Reply, Request
+from holdfast.replay.world.weixin_wire import PATHS, Held
+from holdfast.replay.world.wire import Reply, Request
 
 HEADERS = {
     "Content-Type": "application/json",

@@ -92,11 +92,16 @@ TABLE = compile_table(
 
 
 class Cause(Struct, frozen=True, gc=False):
-    """When and why: a short code, and the words of the peer or the network."""
+    """When and why: a short code, and the words of the peer or the network.
+
+    `planned`: the peer asked for another dial; `wait_ms`: it wants to be left alone.
+    """
 
     at_ms: int
     code: str = ""
     text: str = ""
+    planned: bool = False
+    wait_ms: int = 0
 
 
 # Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
@@ -150,7 +155,8 @@ def step(
 ) -> tuple[Connection, list[Command]]:
     """Return the next state and what to do; off the table, nothing changes.
 
-    Losing sets the retry timer; on its `TimerFired` the caller dials.
+    Losing sets the retry timer; on its `TimerFired` the caller dials. After a planned
+    end of a stable connection there is none: the caller dials at once.
     """
     at_ms = cause.at_ms
     phase = TABLE.next.get((connection.phase, trigger))
@@ -201,25 +207,37 @@ def _lose(
     at_ms, confirmed_ms = cause.at_ms, connection.confirmed_ms
     stable = confirmed_ms > 0 and at_ms - confirmed_ms >= policy.stable_ms
     attempt = 0 if stable else connection.attempt
+    lost = connection.phase is not Phase.RECONNECTING
+    since_ms = at_ms if lost else connection.since_ms
+    after = replace(
+        connection,
+        phase=Phase.RECONNECTING,
+        since_ms=since_ms,
+        dialed_ms=0,
+        due_ms=0,
+        confirmed_ms=0,
+        attempt=0,
+    )
+    if stable and cause.planned:
+        return after, []
     ceiling_ms = doubled_ms(policy.backoff_ms_first, policy.backoff_ms_max, attempt)
     delay_ms = full_jitter_ms(ceiling_ms, seed, RETRY, attempt)
     if attempt:
         delay_ms = max(delay_ms, min(policy.cooldown_ms, policy.backoff_ms_max))
-    lost = connection.phase is not Phase.RECONNECTING
+    due_ms = at_ms + max(delay_ms, cause.wait_ms)
     after = replace(
-        connection,
-        phase=Phase.RECONNECTING,
-        since_ms=at_ms if lost else connection.since_ms,
-        dialed_ms=0,
-        due_ms=at_ms + delay_ms,
-        confirmed_ms=0,
-        attempt=min(attempt + 1, policy.dials_before_escalation),
+        after, due_ms=due_ms, attempt=min(attempt + 1, _attempts_max(policy))
     )
-    commands: list[Command] = [SetTimer(RETRY, after.due_ms)]
+    commands: list[Command] = [SetTimer(RETRY, due_ms)]
     if attempt + 1 == policy.dials_before_escalation:
-        reason = f"{cause.code}: {cause.text}".rstrip(": ")
-        commands.append(Escalate(UNREACHABLE, reason))
+        commands.append(Escalate(UNREACHABLE, cause.text or cause.code))
     return after, commands
+
+
+def _attempts_max(policy: ConnectionPolicy) -> int:
+    """Return the count from which on neither delay nor escalation changes."""
+    doublings = (policy.backoff_ms_max // policy.backoff_ms_first).bit_length()
+    return max(policy.dials_before_escalation, doublings)
 
 
 def _fail(

@@ -14,38 +14,39 @@ Units: every `*_ms` is milliseconds on the journal's clock.
 
 from msgspec.structs import replace
 
-from holdfast.core.commands import ClearTimer, Command, Forget, Report, Send, SetTimer
-from holdfast.core.contexts import bury, trimmed, within, without
-from holdfast.core.events import MessageReceived, SendRequested
+from holdfast.core.commands import ClearTimer, Command, Forget, Report, SetTimer
+from holdfast.core.events import SendRequested
+from holdfast.core.grants import NOBODY, Grant, grant
 from holdfast.core.keys import claim, claimed
 from holdfast.core.outbox import (
-    ATTEMPTS_MAX,
-    TABLE,
     Order,
     Outbox,
     Outcome,
     Part,
-    Peer,
     Phase,
     Scene,
     Sending,
     Trigger,
     append,
     head,
+    move,
     put_head,
-    with_head,
+    tell,
     without_head,
 )
-from holdfast.core.pacing import counted, delay_ms, gap_ms, longest_ms, overdrawn, spend
-from holdfast.core.policy import DeliveryPolicy
-from holdfast.core.recent import since_ms
+from holdfast.core.pacing import NEXT, counted, delay_ms, gap_ms, spend
+from holdfast.core.sends import (
+    drop_context,
+    send,
+    send_again,
+    send_renumbered,
+)
 
-NEXT = "delivery.next"
-NOBODY = Peer()
+RENUMBERED_MAX = 8
 # Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
 PARKED, REJECTED = Phase.PARKED, Phase.REJECTED
 LOSE, STALE, THROTTLE = Trigger.LOSE, Trigger.STALE, Trigger.THROTTLE
-SEND = Trigger.SEND
+DENY, PARK, RENUMBER = Trigger.DENY, Trigger.PARK, Trigger.RENUMBER
 LATER = (THROTTLE, LOSE, Trigger.UNREACH)
 
 
@@ -71,7 +72,8 @@ def request(
         [Part(part.body, f"{name}-{number}") for number, part in enumerate(event.parts)]
     )
     before = outbox.queues.get(event.peer)
-    outbox = append(outbox, event.peer, Order(seq, len(parts), parts), keys)
+    order = Order(seq, len(parts), parts, event.reply_to)
+    outbox = append(outbox, event.peer, order, keys)
     if before and before[0].parts[0].phase is PARKED:
         return outbox, [Report(seq, 0, PARKED, error="behind a parked part")]
     return outbox, []
@@ -88,16 +90,18 @@ def pump(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
     commands: list[Command] = []
     due_ms = 0
     for peer, orders in outbox.queues.items():
-        part = orders[0].parts[0]
+        order = orders[0]
+        part = order.parts[0]
         if part.phase is PARKED:
             continue
-        if why := overdrawn(outbox, peer, part, scene):
-            outbox, parked = _park(outbox, peer, why)
+        may = grant(outbox, peer, order, scene)
+        if may.why:
+            outbox, parked = _park(outbox, peer, may.why)
             commands += parked
             continue
-        ready_ms = max(part.due_ms, outbox.next_ms)
+        ready_ms = max(part.due_ms, outbox.next_ms, may.ready_ms)
         if ready_ms <= scene.at_ms:
-            outbox, sent = _send(outbox, peer, scene)
+            outbox, sent = send(outbox, peer, may, scene)
             return outbox, commands + sent
         due_ms = min(due_ms or ready_ms, ready_ms)
     outbox, timer = _set_timer(outbox, due_ms)
@@ -114,140 +118,83 @@ def answer(
     sending = outbox.sending
     if sending is None or sending.delivery != delivery or sending.part != part:
         return outbox, []
-    if outcome.trigger is STALE:
-        return _send_without(outbox, sending, scene)
+    why = outcome.trigger
     order, current = head(outbox, sending.peer)
-    why, next_ms = outcome.trigger, scene.at_ms + gap_ms(order.total, scene.policy)
-    last = why is LOSE and current.losses + 1 >= scene.policy.unknown_tries_max
-    if last or why not in LATER:
-        return _finish(outbox, sending.peer, outcome, next_ms, scene.policy)
+    if why is RENUMBER and current.renumbered < RENUMBERED_MAX:
+        return send_renumbered(outbox, sending, current, scene)
+    next_ms = scene.at_ms + gap_ms(order.total, scene.policy)
+    if why in (STALE, RENUMBER):
+        return _go_without(outbox, sending, outcome, next_ms, scene)
+    if why is DENY and current.denied:
+        # Refused again with new standing: leave the peer alone for a while.
+        why = THROTTLE
+        outcome = replace(outcome, trigger=why)
+    if why is LOSE:
+        final = _is_last_try(sending, current, scene)
+    else:
+        final = why is not DENY and why is not PARK and why not in LATER
+    if final:
+        return _finish(outbox, sending.peer, outcome, next_ms, scene)
     outbox = replace(outbox, sending=None, next_ms=next_ms)
-    if why is THROTTLE and current.throttles >= scene.policy.throttles_max:
+    tired = why is THROTTLE and current.throttles >= scene.policy.throttles_max
+    if why is PARK or tired:
         return _park(outbox, sending.peer, outcome.error)
     return _retry_later(outbox, sending.peer, outcome, scene)
 
 
-def hear(
-    outbox: Outbox, event: MessageReceived, *, repeated: bool, scene: Scene
+def _is_last_try(sending: Sending, part: Part, scene: Scene) -> bool:
+    """Say whether a part whose answer was lost is not sent again.
+
+    A push is not: nothing tells the peer that it has seen it.
+    """
+    push = scene.terms is not None and not sending.context
+    return push or part.losses + 1 >= scene.policy.unknown_tries_max
+
+
+def _go_without(
+    outbox: Outbox, sending: Sending, outcome: Outcome, next_ms: int, scene: Scene
 ) -> tuple[Outbox, list[Command]]:
-    """Note that a peer wrote: its token is kept, what waited for it is released.
-
-    A repeated message brings a token too (S7), but no new budget; one that was sent
-    before the newest we know brings nothing newer.
-    """
-    peer, context, at_ms = event.peer, event.context, scene.at_ms
-    before = outbox.peers.get(peer, NOBODY)
-    dead = since_ms(outbox.forgotten, context) > at_ms - scene.policy.forgotten_ms
-    # A platform's clock may run ahead; its future is not newer than now.
-    sent_ms = min(at_ms, event.sent_ms)
-    late = 0 < sent_ms < before.sent_ms
-    token = before.context if dead or late or not context else context
-    sent_ms = max(sent_ms, before.sent_ms)
-    if repeated:
-        after = replace(before, context=token, sent_ms=sent_ms)
-    else:
-        after = Peer(token, at_ms, 0, sent_ms)
-    if after != before:
-        peers = outbox.peers.copy()
-        peers[peer] = after
-        outbox = replace(outbox, peers=peers)
-        outbox = trimmed(outbox, scene.policy.peers_max)
-    if repeated or peer not in outbox.queues:
-        return outbox, []
-    part = head(outbox, peer)[1]
-    phase = TABLE.next.get((part.phase, Trigger.RELEASE))
-    if phase is None:
-        return outbox, []
-    fresh = replace(part, phase=phase, due_ms=0, throttles=0, misses=0)
-    outbox = put_head(outbox, peer, fresh)
-    was_parked = part.phase is PARKED
-    return outbox, _tell(outbox, peer, Phase.QUEUED, "") if was_parked else []
-
-
-def restart(outbox: Outbox, at_ms: int, policy: DeliveryPolicy) -> Outbox:
-    """Take over after a crash: what was under way may have arrived.
-
-    Timers are gone with the process, so the caller calls `pump` next. Waits are cut to
-    what this policy allows, for the last process's may have allowed more.
-    """
-    if outbox.sending is not None:
-        part = head(outbox, outbox.sending.peer)[1]
-        lost = replace(part, phase=_move(part, LOSE), due_ms=at_ms)
-        outbox = put_head(outbox, outbox.sending.peer, lost)
-    latest_ms = at_ms + longest_ms(policy)
-    for peer in outbox.queues:
-        part = head(outbox, peer)[1]
-        if part.due_ms > latest_ms:
-            outbox = put_head(outbox, peer, replace(part, due_ms=latest_ms))
-    next_ms = min(outbox.next_ms, latest_ms)
-    peers = {name: within(peer, policy) for name, peer in outbox.peers.items()}
-    return replace(outbox, sending=None, due_ms=0, next_ms=next_ms, peers=peers)
-
-
-def _send(outbox: Outbox, peer: str, scene: Scene) -> tuple[Outbox, list[Command]]:
+    """Send without the refused context, or with a newer; else wait or park."""
+    peer, forget = sending.peer, Forget(sending.context)
+    outbox = drop_context(outbox, sending, scene)
     order, part = head(outbox, peer)
-    attempts = min(part.attempts + 1, ATTEMPTS_MAX)
-    part = replace(part, phase=_move(part, SEND), due_ms=0, attempts=attempts)
-    context = outbox.peers.get(peer, NOBODY).context
-    sending = Sending(peer, order.id, order.part, context)
-    queues = with_head(outbox, peer, part)
-    after = replace(outbox, queues=queues, sending=sending, due_ms=0)
-    command = _command(sending, part, scene)
-    return after, [ClearTimer(NEXT), command] if outbox.due_ms else [command]
-
-
-def _send_without(
-    outbox: Outbox, sending: Sending, scene: Scene
-) -> tuple[Outbox, list[Command]]:
-    """Forget the refused token durably and send at once without it, or with a newer."""
-    peer = sending.peer
-    part = head(outbox, peer)[1]
-    attempts = min(part.attempts + 1, ATTEMPTS_MAX)
-    part = replace(part, phase=_move(part, STALE), attempts=attempts)
-    peers = without(outbox.peers, sending.context)
-    known = peers.get(peer, NOBODY)
-    again = replace(sending, context=known.context)
-    outbox = replace(
-        put_head(outbox, peer, part),
-        peers=peers,
-        forgotten=bury(outbox, [sending.context], scene),
-        sending=again,
-    )
-    return outbox, [Forget(sending.context), _command(again, part, scene)]
-
-
-def _command(sending: Sending, part: Part, scene: Scene) -> Send:
-    return Send(
-        sending.delivery,
-        sending.part,
-        sending.peer,
-        part.body,
-        part.client_id,
-        scene.credential,
-        sending.context,
-        scene.timeout_ms,
-    )
+    if scene.terms is None:
+        # Whatever the budget says, the refused try is made up for.
+        may = Grant(outbox.peers.get(peer, NOBODY).context)
+    else:
+        may = grant(outbox, peer, order, scene)
+    if not may.why and may.ready_ms <= scene.at_ms:
+        outbox, sent = send_again(outbox, sending, may, scene)
+        return outbox, [forget, *sent]
+    outbox = replace(outbox, sending=None, next_ms=next_ms)
+    if may.why:
+        outbox, parked = _park(outbox, peer, outcome.error)
+        return outbox, [forget, *parked]
+    part = replace(part, phase=move(part, THROTTLE), due_ms=may.ready_ms)
+    return put_head(outbox, peer, part), [forget]
 
 
 def _retry_later(
     outbox: Outbox, peer: str, outcome: Outcome, scene: Scene
 ) -> tuple[Outbox, list[Command]]:
     order, part = head(outbox, peer)
-    due_ms = scene.at_ms + delay_ms(part, outcome.trigger, scene)
-    phase = _move(part, outcome.trigger)
-    part = replace(counted(part, outcome.trigger), phase=phase, due_ms=due_ms)
-    report = Report(
-        order.id, order.part, part.phase, part.attempts, error=outcome.error
-    )
+    why, phase = outcome.trigger, move(part, outcome.trigger)
+    if why is DENY:
+        # It goes as soon as there is new standing; until then nothing is sent.
+        part = replace(part, phase=phase, denied=True)
+    else:
+        due_ms = scene.at_ms + delay_ms(part, why, scene)
+        part = replace(counted(part, why), phase=phase, due_ms=due_ms)
+    report = Report(order.id, order.part, phase, part.attempts, error=outcome.error)
     return put_head(outbox, peer, part), [report]
 
 
 def _finish(
-    outbox: Outbox, peer: str, outcome: Outcome, next_ms: int, policy: DeliveryPolicy
+    outbox: Outbox, peer: str, outcome: Outcome, next_ms: int, scene: Scene
 ) -> tuple[Outbox, list[Command]]:
     """Take the part off; the rest of a delivery with a refused part is not sent."""
     order, part = head(outbox, peer)
-    phase = _move(part, outcome.trigger)
+    phase = move(part, outcome.trigger)
     number, error = order.part, outcome.error
     reports: list[Command] = [
         Report(order.id, number, phase, part.attempts, outcome.peer_id, error)
@@ -257,8 +204,8 @@ def _finish(
         taken = len(order.parts)
         untried = range(number + 1, order.total)
         reports += [Report(order.id, one, phase, error=error) for one in untried]
-    else:
-        peers = spend(peers, peer, policy)
+    elif scene.terms is None:
+        peers = spend(peers, peer, scene.policy)
     after = replace(
         outbox,
         sending=None,
@@ -272,17 +219,9 @@ def _finish(
 
 def _park(outbox: Outbox, peer: str, why: str) -> tuple[Outbox, list[Command]]:
     part = head(outbox, peer)[1]
-    parked = replace(part, phase=_move(part, Trigger.PARK), due_ms=0)
+    parked = replace(part, phase=move(part, PARK), due_ms=0)
     outbox = put_head(outbox, peer, parked)
-    return outbox, _tell(outbox, peer, PARKED, why)
-
-
-def _tell(outbox: Outbox, peer: str, phase: Phase, error: str) -> list[Command]:
-    """Report to every sender who waits for this peer, not only to the first."""
-    return [
-        Report(order.id, order.part, phase, order.parts[0].attempts, error=error)
-        for order in outbox.queues[peer]
-    ]
+    return outbox, tell(outbox, peer, PARKED, why)
 
 
 def _set_timer(outbox: Outbox, due_ms: int) -> tuple[Outbox, list[Command]]:
@@ -291,9 +230,3 @@ def _set_timer(outbox: Outbox, due_ms: int) -> tuple[Outbox, list[Command]]:
         return outbox, []
     command = SetTimer(NEXT, due_ms) if due_ms else ClearTimer(NEXT)
     return replace(outbox, due_ms=due_ms), [command]
-
-
-def _move(part: Part, trigger: Trigger) -> Phase:
-    phase = TABLE.next.get((part.phase, trigger))
-    assert isinstance(phase, Phase), f"no {trigger} from {part.phase}"
-    return phase

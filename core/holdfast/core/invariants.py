@@ -8,7 +8,7 @@ holds the fact that led there.
 
 from collections.abc import Iterator, Sequence
 
-from holdfast.core import connection, delivery, session
+from holdfast.core import connection, pacing, session
 from holdfast.core.commands import (
     Command,
     Escalate,
@@ -20,7 +20,6 @@ from holdfast.core.commands import (
 )
 from holdfast.core.events import Fact, MessageReceived, Started
 from holdfast.core.outbox import Phase
-from holdfast.core.pacing import longest_ms
 from holdfast.core.policy import Policy
 from holdfast.core.recent import since_ms
 from holdfast.core.weixin_account import Weixin
@@ -119,7 +118,7 @@ def _within_caps(fact: Fact, timer: SetTimer, policy: Policy) -> Iterator[str]:
         connection.RETRY: max(
             link.backoff_ms_max, link.fatal_retry_ms, policy.poll.interval_ms_min
         ),
-        delivery.NEXT: longest_ms(policy.delivery),
+        pacing.NEXT: pacing.longest_ms(policy.delivery),
     }
     if timer.due_ms - fact.at_ms > cap_ms[timer.name]:
         yield f"[8] the timer {timer.name} waits longer than its cap"

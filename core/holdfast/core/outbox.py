@@ -3,12 +3,15 @@
 `delivery` decides; this file holds the shapes and the handful of moves on them.
 """
 
+from collections.abc import Callable
+
 from msgspec import Struct
 from msgspec.structs import replace
 
+from holdfast.core.commands import Command, Report
 from holdfast.core.keys import Keys
 from holdfast.core.names import Name
-from holdfast.core.policy import DeliveryPolicy
+from holdfast.core.policy import DeliveryPolicy, InboxPolicy
 from holdfast.core.recent import Recent
 from holdfast.core.recorded import PeerId
 from holdfast.core.table import compile_table
@@ -33,7 +36,9 @@ class Trigger(Name):
     """Why a part moves."""
 
     SEND = "send"
-    STALE = "stale"  # The context token was refused: once more without it.
+    STALE = "stale"  # The context was refused: once more without it.
+    RENUMBER = "renumber"  # The number under the context was used: the next one.
+    DENY = "deny"  # Our standing was refused, not the part: it waits for a new one.
     ACCEPT = "accept"
     UNCONFIRM = "unconfirm"
     THROTTLE = "throttle"
@@ -52,6 +57,8 @@ TABLE = compile_table(
         (Trigger.SEND, Phase.WAITING, Phase.SENDING),
         (Trigger.SEND, Phase.UNKNOWN, Phase.SENDING),
         (Trigger.STALE, Phase.SENDING, Phase.SENDING),
+        (Trigger.RENUMBER, Phase.SENDING, Phase.SENDING),
+        (Trigger.DENY, Phase.SENDING, Phase.WAITING),
         (Trigger.ACCEPT, Phase.SENDING, Phase.ACCEPTED),
         (Trigger.UNCONFIRM, Phase.SENDING, Phase.UNCONFIRMED),
         (Trigger.THROTTLE, Phase.SENDING, Phase.WAITING),
@@ -72,7 +79,11 @@ TABLE = compile_table(
 class Part(
     Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """One part not yet finished; every count stops at a maximum of the policy."""
+    """One part not yet finished; every count stops at a maximum of the policy.
+
+    Where answers are counted, `context` and `number` are kept from the first try on.
+    `doubtful`: a try may have arrived.
+    """
 
     body: str
     client_id: str
@@ -82,16 +93,25 @@ class Part(
     throttles: int = 0
     losses: int = 0
     misses: int = 0
+    context: str = ""
+    number: int = 0
+    renumbered: int = 0
+    denied: bool = False
+    doubtful: bool = False
 
 
 class Order(
     Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """One delivery: its id, how many parts it had, and those not finished yet."""
+    """One delivery: its id, how many parts it had, and those not finished yet.
+
+    `reply_to` is the context of the message that it answers, if the host named one.
+    """
 
     id: int
     total: int
     parts: tuple[Part, ...]
+    reply_to: str = ""
 
     @property
     def part(self) -> int:
@@ -99,30 +119,46 @@ class Order(
         return self.total - len(self.parts)
 
 
+class Answerable(
+    Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
+):
+    """An earlier message that may still be answered, and how often it was."""
+
+    context: str
+    inbound_ms: int
+    spent: int = 0
+
+
 class Peer(
     Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """What the peer granted us: its newest context token, and the budget used.
+    """What the peer granted us: its newest context, and the budget used.
 
     `inbound_ms` is when we last heard of it, `sent_ms` when it wrote that, by the
-    platform's clock.
+    platform's clock. Where answers are counted, `earlier` has the contexts before the
+    newest; `pushes` counts what answered nothing since `day_ms`, last at `pushed_ms`.
     """
 
     context: str = ""
     inbound_ms: int = 0
     spent: int = 0
     sent_ms: int = 0
+    earlier: tuple[Answerable, ...] = ()
+    pushed_ms: int = 0
+    day_ms: int = 0
+    pushes: int = 0
 
 
 class Sending(
     Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """The one part under way, and the context token it carries."""
+    """The one part under way, the context it carries, and the transport's epoch."""
 
     peer: PeerId
     delivery: int
     part: int
     context: str = ""
+    epoch: int = 0
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -133,14 +169,34 @@ class Outcome(Struct, frozen=True, gc=False):
     error: str = ""
 
 
+class Terms(Struct, frozen=True, gc=False):
+    """How a platform counts what one peer may be sent; 0 is no limit.
+
+    Answers to one message are numbered, `replies_max` of them within `window_ms`. What
+    answers nothing is a push: `pushes_max` a day, `push_gap_ms` apart.
+    """
+
+    window_ms: int
+    replies_max: int
+    push_gap_ms: int
+    pushes_max: int
+
+
 class Scene(Struct, frozen=True, gc=False):
-    """What every move needs beside the outbox itself."""
+    """What every move of messages needs beside outbox and inbox themselves.
+
+    `terms` are those of a peer where answers are counted per message; None where the
+    policy's budget and window hold for all, and the newest context for every send.
+    """
 
     at_ms: int
     seed: int
     credential: str
     timeout_ms: int
     policy: DeliveryPolicy
+    inbox_policy: InboxPolicy = InboxPolicy()
+    terms: Callable[[str], Terms] | None = None
+    epoch: int = 0
 
 
 class Outbox(
@@ -159,6 +215,21 @@ class Outbox(
     parts: int = 0
     keys: Keys = Keys()
     forgotten: Recent = Recent()
+
+
+def move(part: Part, trigger: Trigger) -> Phase:
+    """Return the phase that a part comes to; the table must allow it."""
+    phase = TABLE.next.get((part.phase, trigger))
+    assert isinstance(phase, Phase), f"no {trigger} from {part.phase}"
+    return phase
+
+
+def tell(outbox: Outbox, peer: str, phase: Phase, error: str) -> list[Command]:
+    """Report to every sender who waits for this peer, not only to the first."""
+    return [
+        Report(order.id, order.part, phase, order.parts[0].attempts, error=error)
+        for order in outbox.queues[peer]
+    ]
 
 
 def head(outbox: Outbox, peer: str) -> tuple[Order, Part]:
@@ -186,7 +257,8 @@ def with_head(
     """Return the queues with another next part for this peer."""
     orders = outbox.queues[peer]
     order = orders[0]
-    changed = Order(order.id, order.total, (part, *order.parts[1:]))
+    parts = (part, *order.parts[1:])
+    changed = Order(order.id, order.total, parts, order.reply_to)
     queues = outbox.queues.copy()
     queues[peer] = (changed, *orders[1:])
     return queues
@@ -200,7 +272,7 @@ def without_head(
     order, rest = orders[0], orders[1:]
     left = order.parts[taken:]
     if left:
-        rest = (Order(order.id, order.total, left), *rest)
+        rest = (Order(order.id, order.total, left, order.reply_to), *rest)
     queues = outbox.queues.copy()
     del queues[peer]
     if rest:

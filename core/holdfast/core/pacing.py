@@ -18,6 +18,7 @@ from holdfast.core.outbox import (
 from holdfast.core.policy import DeliveryPolicy
 from holdfast.core.recorded import PeerId
 
+NEXT = "delivery.next"
 # Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
 UNKNOWN = Phase.UNKNOWN
 
@@ -66,7 +67,7 @@ def counted(part: Part, why: Trigger) -> Part:
         case Trigger.THROTTLE:
             return replace(part, throttles=part.throttles + 1)
         case Trigger.LOSE:
-            return replace(part, losses=part.losses + 1)
+            return replace(part, losses=part.losses + 1, doubtful=True)
         case _:
             return replace(part, misses=min(part.misses + 1, ATTEMPTS_MAX))
 

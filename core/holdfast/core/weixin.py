@@ -11,8 +11,17 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from holdfast.core import connection as transport
-from holdfast.core import delivery, inbox, session
 from holdfast.core import events as ev
+from holdfast.core import pacing, release, session
+from holdfast.core.account import (
+    complain,
+    conclude,
+    finish,
+    move_connection,
+    pump,
+    receive,
+    request,
+)
 from holdfast.core.commands import Command, NotifyStop
 from holdfast.core.contexts import drop_contexts
 from holdfast.core.outbox import Scene
@@ -20,11 +29,8 @@ from holdfast.core.policy import ConnectionPolicy, Policy
 from holdfast.core.weixin_account import (
     Turn,
     Weixin,
-    complain,
-    move_connection,
     move_session,
     poll,
-    pump,
     refuse_login,
     scene,
 )
@@ -56,17 +62,16 @@ def step(state: Weixin, fact: ev.Fact, policy: Policy) -> Turn:
 
 def _started(state: Weixin, event: ev.Started, fact: ev.Fact, policy: Policy) -> Turn:
     """Take over: whatever was under way in the last process is not under way now."""
+    now = scene(state, fact, policy)
+    outbox, lost = release.restart(state.outbox, now)
     state = replace(
-        state,
-        seed=event.seed,
-        stopping=False,
-        outbox=delivery.restart(state.outbox, fact.at_ms, policy.delivery),
+        state, seed=event.seed, stopping=False, outbox=outbox, foreign_epoch=0
     )
     start, cause = transport.Trigger.START, transport.Cause(fact.at_ms)
     state, dropped = move_connection(state, start, cause, policy)
     state, reload = move_session(state, Move.START, fact, policy)
-    state, sent = pump(state, fact, policy)
-    return state, dropped + reload + sent
+    state, sent = pump(state, scene(state, fact, policy))
+    return state, lost + dropped + reload + sent
 
 
 def _stop_requested(
@@ -87,9 +92,9 @@ def _timer_fired(
             return _session_due(state, fact, policy)
         case transport.RETRY if event.due_ms == state.connection.due_ms:
             return _connection_due(state, fact, policy)
-        case delivery.NEXT if event.due_ms == state.outbox.due_ms:
+        case pacing.NEXT if event.due_ms == state.outbox.due_ms:
             outbox = replace(state.outbox, due_ms=0)
-            return pump(replace(state, outbox=outbox), fact, policy)
+            return pump(replace(state, outbox=outbox), scene(state, fact, policy))
         case _:
             return state, []
 
@@ -136,11 +141,12 @@ def _credentials_loaded(
         session=replace(state.session, credential=event.credential),
         connection=replace(state.connection, dialed_ms=0),
     )
+    # The login is probed before anything is polled with it.
+    state, probed = move_session(state, Move.LOGIN, fact, policy)
     if state.connection.phase is transport.Phase.FATAL:
         state, retried = _connection_due(state, fact, policy)
         commands = commands + retried
-    state, probed = move_session(state, Move.LOGIN, fact, policy)
-    state, sent = pump(state, fact, policy)
+    state, sent = pump(state, scene(state, fact, policy))
     return state, commands + probed + sent
 
 
@@ -151,7 +157,8 @@ def _switch_account(state: Weixin, account_id: str, now: Scene) -> Turn:
     if not account_id or not known or account_id == known:
         return state, []
     outbox, commands = drop_contexts(state.outbox, now)
-    return replace(state, outbox=outbox, cursor=""), commands
+    epoch = state.connection.epoch
+    return replace(state, outbox=outbox, cursor="", foreign_epoch=epoch), commands
 
 
 def _credentials_missing(
@@ -208,38 +215,22 @@ def _message_received(
     """Offer a message once; take its token also from a copy (S7)."""
     if from_the_bot(event):
         return state, []
-    box, phase, offered = inbox.receive(
-        state.inbox, fact.seq, fact.at_ms, known_by(event), policy.inbox
-    )
-    outbox, heard = delivery.hear(
-        state.outbox,
-        event,
-        repeated=phase is inbox.REPEATED,
-        scene=scene(state, fact, policy),
-    )
-    state = replace(state, inbox=box, outbox=outbox)
-    if not outbox.queues:
-        return state, offered
-    state, sent = pump(state, fact, policy)
-    return state, offered + heard + sent
+    if event.epoch and event.epoch == state.foreign_epoch:
+        event = replace(event, context="")
+    now = scene(state, fact, policy)
+    return receive(state, event, fact.seq, known_by(event), now)
 
 
 def _message_done(
     state: Weixin, event: ev.MessageDone, _fact: ev.Fact, _policy: Policy
 ) -> Turn:
-    box = inbox.finish(state.inbox, event.consumer, event.message, event.through)
-    return replace(state, inbox=box), []
+    return finish(state, event), []
 
 
 def _send_requested(
     state: Weixin, event: ev.SendRequested, fact: ev.Fact, policy: Policy
 ) -> Turn:
-    now = scene(state, fact, policy)
-    outbox, commands = delivery.request(state.outbox, fact.seq, event, now)
-    if not state.stopping:
-        outbox, sent = delivery.pump(outbox, now)
-        commands += sent
-    return replace(state, outbox=outbox), commands
+    return request(state, event, fact.seq, scene(state, fact, policy))
 
 
 def _send_ended(
@@ -253,17 +244,9 @@ def _send_ended(
     with_context = sending is not None and bool(sending.context)
     blame = policy.delivery.refusal_blames_context
     outcome = read_send(event, with_context=with_context, blame_context=blame)
-    now = scene(state, fact, policy)
-    outbox, commands = delivery.answer(
-        state.outbox, event.delivery, event.part, outcome, now
-    )
-    if outbox is state.outbox:
-        return state, []
-    if not state.stopping:
-        outbox, sent = delivery.pump(outbox, now)
-        commands += sent
-    state = replace(state, outbox=outbox)
-    if not outcome.error:
+    before, number = state, (event.delivery, event.part)
+    state, commands = conclude(state, number, outcome, scene(state, fact, policy))
+    if state is before or not outcome.error:
         return state, commands
     state = complain(state, fact, "send", cause_code(event), outcome.error)
     fresh = state.session.phase is Active and not state.session.refusals

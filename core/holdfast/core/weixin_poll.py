@@ -4,17 +4,11 @@ from msgspec.structs import replace
 
 from holdfast.core import connection as transport
 from holdfast.core import session
+from holdfast.core.account import complain, move_connection
 from holdfast.core.commands import Command, Poll
 from holdfast.core.events import Fact, PollAnswered, PollFailed
 from holdfast.core.policy import Policy, PollPolicy
-from holdfast.core.weixin_account import (
-    Turn,
-    Weixin,
-    complain,
-    move_connection,
-    move_session,
-    refuse_login,
-)
+from holdfast.core.weixin_account import Turn, Weixin, move_session, refuse_login
 from holdfast.core.weixin_rules import (
     Verdict,
     cause_code,

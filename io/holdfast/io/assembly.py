@@ -11,7 +11,7 @@ from pathlib import Path
 import trio
 from msgspec import Struct
 
-from holdfast.core.weixin_account import done_through, first_unsent
+from holdfast.core.account import done_through, first_unsent
 from holdfast.io.clock import Clock, SystemClock
 from holdfast.io.config import Account, Config, load_config
 from holdfast.io.credentials import CredentialSource

@@ -30,7 +30,7 @@ class Platform(Struct, frozen=True):
     step: Step
     broken: Check
     # The vault's handles that a state still needs.
-    live_handles: Callable[[State], tuple[str, ...]]
+    live_handles: Callable[[Any], tuple[str, ...]]
     # Takes the platform's own account of the configuration.
     open_peer: OpenPeer
     # What a host sees of a message's own JSON.

@@ -4,8 +4,9 @@ States differ by platform; the shell looks only at what all accounts have in com
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+from holdfast.core.account import Account
 from holdfast.core.commands import (
     CloseSocket,
     Command,
@@ -17,12 +18,12 @@ from holdfast.core.commands import (
 )
 from holdfast.core.events import Fact
 from holdfast.core.policy import Policy
-from holdfast.core.weixin_account import Weixin
 from holdfast.io.draft import Draft
 
-State = Weixin
-Step = Callable[[State, Fact, Policy], tuple[State, list[Command]]]
-Check = Callable[[State, Fact, State, list[Command], Policy], list[str]]
+State = Account
+# Each takes and gives back its own platform's kind of state.
+Step = Callable[[Any, Fact, Policy], tuple[Any, list[Command]]]
+Check = Callable[[Any, Fact, Any, list[Command], Policy], list[str]]
 Post = Callable[[Draft], Awaitable[None]]
 # What is said on an open socket; nothing answers it directly.
 Order = Identify | Resume | Heartbeat | Ping | CloseSocket

@@ -9,9 +9,10 @@ import click
 import trio
 
 from holdfast.replay.exits import USAGE
+from holdfast.replay.world.faults import ScriptError
 from holdfast.replay.world.serve import serve_weixin
 from holdfast.replay.world.served import Served
-from holdfast.replay.world.weixin_faults import Script, ScriptError, decode_script
+from holdfast.replay.world.weixin_faults import Script, decode_script
 
 
 def serve_fake(port: int, script: Path | None) -> int:

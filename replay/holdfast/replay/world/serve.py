@@ -22,13 +22,15 @@ from functools import partial
 import trio
 
 from holdfast.replay.world import weixin
+from holdfast.replay.world.online import keep_door, keep_time
 from holdfast.replay.world.serve_door import HOST, Door
 from holdfast.replay.world.serve_http import Line
 from holdfast.replay.world.served import Clock, Served, clock_from, wall_clock
 from holdfast.replay.world.weixin_faults import Script
 from holdfast.replay.world.weixin_settings import Settings
 from holdfast.replay.world.weixin_state import Peer
-from holdfast.replay.world.weixin_wire import Held, Reply, Request
+from holdfast.replay.world.weixin_wire import Held
+from holdfast.replay.world.wire import Reply, Request
 
 __all__ = ["Served", "clock_from", "serve_forever", "serve_weixin", "wall_clock"]
 
@@ -52,8 +54,9 @@ async def serve_weixin(
         await door.bind()
         served.url = f"http://{HOST}:{door.port}"
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_keep_time, served)
-            await nursery.start(_keep_door, served, door)
+            nursery.start_soon(keep_time, served, weixin)
+            converse = partial(_converse, served)
+            await nursery.start(keep_door, served, door, weixin, converse)
             yield served
             nursery.cancel_scope.cancel()
 
@@ -80,65 +83,11 @@ def _started(peer: Peer | Settings | None, at_ms: int, script: Script | None) ->
     return weixin.load(peer, at_ms, script or Script())
 
 
-async def _keep_time(served: Served) -> None:
-    """Let happen what is planned, when it is due."""
-    while True:
-        changed, now_ms = served.changed, served.now_ms()
-        served.become(weixin.tick(served.peer, now_ms))
-        await served.pause(changed, weixin.wake_ms(served.peer, now_ms))
-
-
-async def _keep_door(
-    served: Served,
-    door: Door,
-    *,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Listen while the peer listens; between two outages the port stays ours."""
-    status: trio.TaskStatus[None] = task_status
-    while True:
-        await _admit(served, door, status)
-        status = trio.TASK_STATUS_IGNORED
-        await door.bind()
-        await _until_door(served, open_=True)
-
-
-async def _admit(
-    served: Served, door: Door, task_status: trio.TaskStatus[None]
-) -> None:
-    """Serve connections until an outage, which resets all of them."""
-    lines: set[Line] = set()
-    async with trio.open_nursery() as nursery:
-        await nursery.start(door.admit, partial(_converse, served, lines))
-        task_status.started()
-        await _until_door(served, open_=False)
-        for line in lines:
-            line.reset_on_close()
-        nursery.cancel_scope.cancel()
-
-
-async def _until_door(served: Served, *, open_: bool) -> None:
-    while True:
-        changed, now_ms = served.changed, served.now_ms()
-        if weixin.is_listening(served.peer, now_ms) is open_:
-            return
-        await served.pause(changed, weixin.wake_ms(served.peer, now_ms))
-
-
-async def _converse(
-    served: Served, lines: set[Line], stream: trio.SocketStream
-) -> None:
+async def _converse(served: Served, line: Line) -> None:
     """Answer the requests of one connection until it ends."""
-    line = Line(stream)
-    lines.add(line)
-    try:
-        while request := await line.read():
-            if not await _exchange(served, line, request):
-                return
-    finally:
-        lines.discard(line)
-        with trio.CancelScope(shield=True):
-            await line.aclose()
+    while request := await line.read():
+        if not await _exchange(served, line, request):
+            return
 
 
 async def _exchange(served: Served, line: Line, request: Request) -> bool:

@@ -13,7 +13,7 @@ from typing import TypeVarTuple
 import h11
 import trio
 
-from holdfast.replay.world.weixin_wire import Reply, Request, Transport
+from holdfast.replay.world.wire import Reply, Request, Transport
 
 Ts = TypeVarTuple("Ts")
 
@@ -73,6 +73,10 @@ class Line:
             await trio.lowlevel.checkpoint()
             nursery.cancel_scope.cancel()
         return not left
+
+    def hand_over(self) -> tuple[trio.SocketStream, bytes]:
+        """Return the stream for another protocol, and what the client already sent."""
+        return self._stream, self._http.trailing_data[0]
 
     def reset_on_close(self) -> None:
         """Let closing send a reset in place of an ordinary end."""

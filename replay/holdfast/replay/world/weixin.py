@@ -49,11 +49,9 @@ from holdfast.replay.world.weixin_wire import (
     Draft,
     Endpoint,
     Held,
-    Reply,
-    Request,
-    Transport,
     read_call,
 )
+from holdfast.replay.world.wire import Reply, Request, Transport
 
 __all__ = [
     "abandon",

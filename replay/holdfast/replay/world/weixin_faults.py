@@ -12,46 +12,29 @@ The F numbers are those of the protocol sheet's fault catalogue (section 19).
 
 from typing import Any, Literal, TypeAlias
 
-import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
+from holdfast.replay.world.faults import Timed, read_script
 from holdfast.replay.world.weixin_inbound import Say
 from holdfast.replay.world.weixin_settings import Settings
-from holdfast.replay.world.weixin_wire import Endpoint, How
+from holdfast.replay.world.weixin_wire import Endpoint
+from holdfast.replay.world.wire import How
 
 
-class Fault(
-    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"
-):
-    """When a fault strikes, and what heals it. The subclasses say what it does.
+class Fault(Timed, frozen=True, kw_only=True):
+    """A fault of calls: which ones it concerns. The subclasses say what it does.
 
-    Of the calls that match `at`, `user` and `context`, the first `skip` pass, then each
-    `every`-th is struck, `count` times at most (None: for ever). `from_ms` and `to_ms`
-    are counted from when the fault is armed. With `until_token` a new login heals it.
-
-    `carrying` limits it to polls whose answer carries messages. `context` looks at the
-    context token of a call: `old` means one issued before the fault began, or never.
+    It concerns the calls that match `at`, `user` and `context`; with `until_token` a
+    new login heals it. `carrying` limits it to polls whose answer carries messages.
+    `context` looks at the context token of a call: `old` means one issued before the
+    fault began, or never.
     """
 
     at: Endpoint | Literal["all"] = "all"
     user: str | None = None
     context: Literal["any", "old", "present", "absent"] = "any"
     carrying: bool = False
-    skip: int = 0
-    every: int = 1
-    count: int | None = None
-    from_ms: int = 0
-    to_ms: int | None = None
     until_token: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that no call could match."""
-        if self.every < 1:
-            message = "every must be 1 or more"
-            raise ValueError(message)
-        if self.to_ms is not None and self.to_ms <= self.from_ms:
-            message = "to_ms must come after from_ms"
-            raise ValueError(message)
 
 
 class Breaking(Fault, frozen=True, kw_only=True):
@@ -84,7 +67,7 @@ class HttpStatus(Breaking, frozen=True, kw_only=True, tag="http_status"):
     status: int
     after_ms: int = 0
     body: str = "<html><body>error</body></html>"
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Garbage(Breaking, frozen=True, kw_only=True, tag="garbage"):
@@ -121,7 +104,7 @@ class Fields(Fault, frozen=True, kw_only=True, tag="fields"):
     without `message_id` (F19), a `getconfig` without `ret` (F22).
     """
 
-    set: dict[str, Any] = {}
+    set: dict[str, Any] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
     stringify: tuple[str, ...] = ()
 
@@ -230,14 +213,6 @@ class Script(Struct, frozen=True, forbid_unknown_fields=True):
     settings: Settings | None = None
 
 
-class ScriptError(ValueError):
-    """A fault script that cannot be read; its text says what is wrong and where."""
-
-
 def decode_script(document: bytes | str) -> Script:
     """Read a fault script. Raise `ScriptError` for what is not one."""
-    try:
-        return msgspec.json.decode(document, type=Script)
-    except msgspec.DecodeError as error:
-        message = f"not a fault script: {error}"
-        raise ScriptError(message) from error
+    return read_script(document, Script)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from holdfast.replay.world.weixin_wire import Json
+from holdfast.replay.world.wire import Json
 
 USER = "o9cq80ExampleUser0000000001@im.wechat"
 

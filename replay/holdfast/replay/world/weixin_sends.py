@@ -21,7 +21,8 @@ from holdfast.replay.world.weixin_state import (
     with_chat,
 )
 from holdfast.replay.world.weixin_strike import strike_inside
-from holdfast.replay.world.weixin_wire import Call, Draft, Json
+from holdfast.replay.world.weixin_wire import Call, Draft
+from holdfast.replay.world.wire import Json
 
 DAY_MS = 24 * HOUR_MS
 VOICE = 3

@@ -22,7 +22,8 @@ from holdfast.replay.world.weixin_faults import (
     Withhold,
 )
 from holdfast.replay.world.weixin_state import Armed
-from holdfast.replay.world.weixin_wire import Call, Draft, Json, Transport, encode
+from holdfast.replay.world.weixin_wire import Call, Draft
+from holdfast.replay.world.wire import Json, Transport, encode
 
 HUGE_CURSOR_BYTES = 100_000
 HTML = b"<!doctype html><html><body>Service Unavailable</body></html>"

@@ -10,10 +10,12 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from holdfast.replay.world.faults import Clocked
 from holdfast.replay.world.weixin_faults import AnyFault, ClockJump
 from holdfast.replay.world.weixin_inbound import Copy, Fresh, Message, Say
 from holdfast.replay.world.weixin_settings import Settings
-from holdfast.replay.world.weixin_wire import Call, Json
+from holdfast.replay.world.weixin_wire import Call
+from holdfast.replay.world.wire import Json
 
 
 class Issue(Struct, frozen=True):
@@ -65,36 +67,15 @@ class Poll(Struct, frozen=True):
     evicted: bool = False
 
 
-class Armed(Struct, frozen=True):
-    """A fault on the clock, with the calls that it saw and those that it struck.
+class Armed(Clocked[AnyFault], frozen=True):
+    """A fault on the clock.
 
     `made` and `calls` are the peer's counters at the time of arming: they tell before
     from after within one millisecond.
     """
 
-    fault: AnyFault
-    armed_ms: int
     made: int = 0
     calls: int = 0
-    seen: int = 0
-    struck: int = 0
-
-    @property
-    def from_ms(self) -> int:
-        """When the fault begins."""
-        return self.armed_ms + self.fault.from_ms
-
-    @property
-    def to_ms(self) -> int | None:
-        """When time heals the fault; None: time does not."""
-        to_ms = self.fault.to_ms
-        return None if to_ms is None else self.armed_ms + to_ms
-
-    def is_live(self, at_ms: int) -> bool:
-        """Return whether the fault has begun and nothing has healed it."""
-        spent = self.fault.count is not None and self.struck >= self.fault.count
-        over = self.to_ms is not None and at_ms >= self.to_ms
-        return at_ms >= self.from_ms and not spent and not over
 
 
 class Later(Struct, frozen=True):

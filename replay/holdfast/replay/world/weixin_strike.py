@@ -19,7 +19,8 @@ from holdfast.replay.world.weixin_faults import (
     Withhold,
 )
 from holdfast.replay.world.weixin_state import Armed, Peer, chat_of, entry_of, note
-from holdfast.replay.world.weixin_wire import Call, Json
+from holdfast.replay.world.weixin_wire import Call
+from holdfast.replay.world.wire import Json
 
 Moment: TypeAlias = Literal["arrival", "poll", "send", "answer", "clock"]
 
@@ -164,9 +165,8 @@ def _is_old(peer: Peer, armed: Armed, call: Call) -> bool:
 
 def _count(armed: Armed) -> Armed:
     """Count one call, and one strike when it is this call's turn."""
-    past = armed.seen - armed.fault.skip
-    due = past >= 0 and past % armed.fault.every == 0
-    return replace(armed, seen=armed.seen + 1, struck=armed.struck + due)
+    seen, struck = armed.turn()
+    return replace(armed, seen=seen, struck=struck)
 
 
 def _tag(fault: AnyFault) -> str:

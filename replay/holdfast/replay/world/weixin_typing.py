@@ -5,7 +5,8 @@ import base64
 from msgspec.structs import replace
 
 from holdfast.replay.world.weixin_state import Peer, Ticket, chat_of, make_fresh
-from holdfast.replay.world.weixin_wire import Call, Draft, Json
+from holdfast.replay.world.weixin_wire import Call, Draft
+from holdfast.replay.world.wire import Json
 
 # Before a user's first message there is no ticket (section 8, OW#244).
 NO_TICKET: Json = {"ret": -4, "errmsg": "GetTypingTicket rpc failed"}

@@ -8,10 +8,18 @@ Units: every ``*_ms`` is milliseconds. Nothing here reads a clock.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
-import msgspec
 from msgspec import Struct
+
+from holdfast.replay.world.wire import (
+    Json,
+    Reply,
+    Request,
+    Transport,
+    encode,
+    read_object,
+)
 
 Endpoint: TypeAlias = Literal[
     "getupdates",
@@ -20,21 +28,6 @@ Endpoint: TypeAlias = Literal[
     "sendtyping",
     "notifystart",
     "notifystop",
-]
-
-Json: TypeAlias = dict[str, Any]
-
-How: TypeAlias = Literal[
-    "refuse",  # Reset, and from then on nothing listens.
-    "accept_and_close",  # An ordinary end of the connection in place of an answer.
-    "reset_before_headers",
-    "reset_in_body",  # After half of it.
-    "reset_after_body",  # The answer is whole, the connection is not kept.
-    "headers_then_stall",
-    "trickle",  # The body byte by byte.
-    "cut_body",  # Half of it, then an ordinary end.
-    "wrong_length",  # Content-Length names half of the body.
-    "never_answer",  # The request is read, and that is all: half-open.
 ]
 
 # The paths of section 3, calls E3 to E6 and E8.
@@ -49,15 +42,6 @@ PATHS: Mapping[str, Endpoint] = {
 
 # The real peer calls its JSON this (section 2); clients must parse it all the same.
 CONTENT_TYPE = ("Content-Type", "application/octet-stream")
-
-
-class Request(Struct, frozen=True):
-    """One HTTP request, whole. Header names may be in any case."""
-
-    method: str
-    path: str
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
 
 
 class Call(Struct, frozen=True):
@@ -99,31 +83,6 @@ class Call(Struct, frozen=True):
         return found if isinstance(found, str) else ""
 
 
-class Transport(Struct, frozen=True):
-    """How the bytes of a reply go wrong on their way; the server carries it out.
-
-    `for_ms` ends a stall, after which the rest is sent; None stalls until the client
-    leaves. `interval_ms` is the pause between the single bytes of a trickle.
-    """
-
-    how: How
-    for_ms: int | None = None
-    interval_ms: int = 1_000
-
-
-class Reply(Struct, frozen=True):
-    """The peer's answer: send it `delay_ms` from now, in the way `transport` says.
-
-    With `transport` None the answer is written whole and the connection kept.
-    """
-
-    status: int = 200
-    headers: tuple[tuple[str, str], ...] = (CONTENT_TYPE,)
-    body: bytes = b""
-    delay_ms: int = 0
-    transport: Transport | None = None
-
-
 class Held(Struct, frozen=True):
     """A long poll without an answer yet.
 
@@ -162,11 +121,6 @@ class Draft(Struct, frozen=True):
 STALE: Json = {"errcode": -14, "errmsg": "session timeout"}
 
 
-def encode(fields: Json) -> bytes:
-    """Return the JSON of a reply."""
-    return msgspec.json.encode(fields)
-
-
 def read_call(request: Request, *, number: int, at_ms: int) -> Call:
     """Read a request. Never fails: what cannot be read is None in the call."""
     path = request.path.partition("?")[0]
@@ -177,13 +131,5 @@ def read_call(request: Request, *, number: int, at_ms: int) -> Call:
         path=path,
         endpoint=PATHS.get(path),
         headers={name.lower(): value for name, value in request.headers},
-        body=_object(request.body),
+        body=read_object(request.body),
     )
-
-
-def _object(body: bytes) -> Json | None:
-    try:
-        found = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        return None
-    return found if isinstance(found, dict) else None

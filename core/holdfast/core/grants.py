@@ -1,0 +1,133 @@
+"""Grants: whether a part may go to its peer, under which context, as which number.
+
+Where the platform counts answers per message (`Scene.terms`), a part that is first sent
+takes the next number under the message it answers and keeps both over every try: the
+peer drops a pair that it has seen, so a repeated try cannot be shown twice. What
+answers nothing is a push, which has limits of its own and no number to protect it.
+
+Arithmetic only; `delivery` acts on it. Units: `*_ms` is milliseconds.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from holdfast.core.outbox import Answerable, Order, Outbox, Part, Peer, Scene, Terms
+from holdfast.core.pacing import overdrawn
+from holdfast.core.recent import since_ms
+
+DAY_MS = 86_400_000
+EARLIER_MAX = 8
+NOBODY = Peer()
+
+
+class Grant(Struct, frozen=True, gc=False):
+    """What a part may do: go from `ready_ms` on, or wait for its peer, and `why`."""
+
+    context: str = ""
+    number: int = 0
+    ready_ms: int = 0
+    why: str = ""
+
+
+def grant(outbox: Outbox, name: str, order: Order, scene: Scene) -> Grant:
+    """Say whether the next part of this peer may go."""
+    part = order.parts[0]
+    if scene.terms is None:
+        context = outbox.peers.get(name, NOBODY).context
+        return Grant(context, why=overdrawn(outbox, name, part, scene))
+    if part.context:
+        return Grant(part.context, part.number)
+    peer, terms = outbox.peers.get(name, NOBODY), scene.terms(name)
+    for known in _answerable(peer, order.reply_to):
+        within = known.inbound_ms + (terms.window_ms or scene.at_ms) > scene.at_ms
+        left = not terms.replies_max or known.spent < terms.replies_max
+        if within and left and not forgotten(outbox, known.context, scene):
+            return Grant(known.context, known.spent + 1)
+    return _push(peer, terms, scene)
+
+
+def used(outbox: Outbox, name: str, taken: Grant, scene: Scene) -> dict[str, Peer]:
+    """Return the peers after a part was sent so; the caller adopts them."""
+    peer, peers = outbox.peers.get(name, NOBODY), outbox.peers.copy()
+    peers[name] = (
+        _numbered(peer, taken, scene) if taken.context else _pushed(peer, scene)
+    )
+    return peers
+
+
+def next_number(peer: Peer, part: Part) -> int:
+    """Return the number after the last one used under a part's context."""
+    spent = (one.spent for one in _known(peer) if one.context == part.context)
+    return 1 + max(spent, default=0)
+
+
+def heard(before: Peer, context: str, sent_ms: int, scene: Scene, name: str) -> Peer:
+    """Return the peer after it wrote: one more message that can be answered."""
+    assert scene.terms is not None
+    window_ms = scene.terms(name).window_ms
+    earlier = [
+        one
+        for one in _known(before)
+        if one.context and one.inbound_ms + window_ms > scene.at_ms
+    ]
+    if not context:
+        return replace(before, inbound_ms=scene.at_ms, sent_ms=sent_ms)
+    return replace(
+        before,
+        context=context,
+        inbound_ms=scene.at_ms,
+        spent=0,
+        sent_ms=sent_ms,
+        earlier=tuple(earlier[:EARLIER_MAX]),
+    )
+
+
+def forgotten(outbox: Outbox, context: str, scene: Scene) -> bool:
+    """Say whether a context was refused, so that it may never be used again."""
+    horizon_ms = scene.at_ms - scene.policy.forgotten_ms
+    return since_ms(outbox.forgotten, context) > horizon_ms
+
+
+def _answerable(peer: Peer, reply_to: str) -> Iterator[Answerable]:
+    """Yield what a part may answer, best first; a message unknown here is tried too."""
+    newest, *_ = known = [*_known(peer)]
+    named = [one for one in known if reply_to and one.context == reply_to]
+    if reply_to:
+        # Nothing is known of when it came: whether it can be answered, the peer says.
+        yield from named or [Answerable(reply_to, 1 << 62)]
+    elif newest.context:
+        yield newest
+
+
+def _known(peer: Peer) -> Iterator[Answerable]:
+    yield Answerable(peer.context, peer.inbound_ms, peer.spent)
+    yield from peer.earlier
+
+
+def _push(peer: Peer, terms: Terms, scene: Scene) -> Grant:
+    today = scene.at_ms < peer.day_ms + DAY_MS
+    if terms.pushes_max and today and peer.pushes >= terms.pushes_max:
+        what = f"{peer.pushes} messages that answer nothing, no more are allowed a day"
+        return Grant(why=what)
+    ready_ms = peer.pushed_ms + terms.push_gap_ms if peer.pushed_ms else 0
+    return Grant(ready_ms=ready_ms)
+
+
+def _pushed(peer: Peer, scene: Scene) -> Peer:
+    today = scene.at_ms < peer.day_ms + DAY_MS
+    day_ms = peer.day_ms if today else scene.at_ms
+    pushes = peer.pushes + 1 if today else 1
+    return replace(peer, pushed_ms=scene.at_ms, day_ms=day_ms, pushes=pushes)
+
+
+def _numbered(peer: Peer, taken: Grant, scene: Scene) -> Peer:
+    if peer.context == taken.context:
+        return replace(peer, spent=max(peer.spent, taken.number))
+    used = Answerable(taken.context, scene.at_ms, taken.number)
+    others = [one for one in peer.earlier if one.context != taken.context]
+    for one in peer.earlier:
+        if one.context == taken.context:
+            used = replace(one, spent=max(one.spent, taken.number))
+    return replace(peer, earlier=(used, *others[: EARLIER_MAX - 1]))
