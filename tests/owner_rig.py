@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+from msgspec.structs import replace
 from shell_rig import ALICE, NOWHERE, START_MS, account
 from trio.testing import MockClock
 
@@ -20,8 +21,11 @@ from holdfast.io.credentials import CredentialSource
 from holdfast.io.draft import Draft
 from holdfast.io.journal import Journal, open_journal
 from holdfast.io.login import Login
-from holdfast.io.owner import Owner, Seat
+from holdfast.io.owner import Owner
+from holdfast.io.platforms import PLATFORMS, WEIXIN
 from holdfast.io.recovery import recover
+from holdfast.io.rules import Check, Peer
+from holdfast.io.seat import Seat
 from holdfast.io.vault import Vault
 
 POLICY = weixin.POLICY
@@ -33,6 +37,7 @@ class Play:
 
     def __init__(self, script: Script) -> None:
         self.script = script
+        self.platform = replace(WEIXIN, step=self.step, broken=lambda *_: [])
         self.log: list[str] = []
         self.fired: list[tuple[int, TimerFired]] = []
 
@@ -72,14 +77,19 @@ def timer(name: str, after_ms: int) -> Callable[[Fact], list[Command]]:
 
 @asynccontextmanager
 async def owning(
-    folder: Path, script: Script, monkeypatch: pytest.MonkeyPatch | None = None
+    folder: Path,
+    script: Script,
+    monkeypatch: pytest.MonkeyPatch | None = None,
+    peer: Peer | None = None,
 ) -> AsyncIterator[tuple[Owner, Play]]:
     """Run an owner that plays a script, on a real journal, in virtual time."""
     play = Play(script)
     async with open_journal(folder / "data", threaded=False) as journal:
         if monkeypatch:
             take_notes(journal, play, monkeypatch)
-        owner = Owner(seat(folder, journal, play), recover(journal, ALICE, POLICY))
+        owner = Owner(
+            seat(folder, journal, play, peer), recover(journal, ALICE, WEIXIN, POLICY)
+        )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(owner.run)
             try:
@@ -89,15 +99,14 @@ async def owning(
                 owner.cut_off()
 
 
-def seat(folder: Path, journal: Journal, play: Play) -> Seat:
+def seat(folder: Path, journal: Journal, play: Play, peer: Peer | None = None) -> Seat:
     source = CredentialSource(account(NOWHERE, folder), {})
     vault = Vault(journal.key, ALICE, journal)
     return Seat(
         account=ALICE,
         policy=POLICY,
-        step=play.step,
-        check=lambda *_: [],
-        peer=play,
+        platform=play.platform,
+        peer=peer or play,
         login=Login(source, vault),
         journal=journal,
         clock=TrioClock(START_MS),
@@ -118,3 +127,9 @@ def take_notes(journal: Journal, play: Play, monkeypatch: pytest.MonkeyPatch) ->
         play.log.append("appended")
 
     monkeypatch.setattr(journal, "append", slowly)
+
+
+def check_with(monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
+    """Hold every account to other promises than those of the core."""
+    strict = replace(WEIXIN, broken=check)
+    monkeypatch.setitem(PLATFORMS, WEIXIN.name, strict)

@@ -17,8 +17,8 @@ from holdfast.core.events import Event, Fact
 from holdfast.core.weixin_account import Weixin
 from holdfast.io import Config, Service, Surroundings, open_service
 from holdfast.io.clock import Clock, TrioClock
-from holdfast.io.config import Account
 from holdfast.io.config import Service as ServiceTable
+from holdfast.io.config import WeixinAccount
 from holdfast.io.journal import Journal, open_journal
 from holdfast.io.journal_read import JournalReader
 from holdfast.io.journal_rows import Entry
@@ -73,17 +73,17 @@ def write_token(path: Path, token: str) -> None:
 
 def account(
     peer: Served | str, folder: Path, name: str = ALICE, **changes: Any
-) -> Account:
+) -> WeixinAccount:
     """Return an account at a peer, whose token lies on disk, or at an address."""
     token_file = folder / f"{name}.token"
     if isinstance(peer, Served):
         write_token(token_file, peer.peer.token)
     url = peer.url if isinstance(peer, Served) else peer
     given: dict[str, Any] = {"base_url": url, "token_file": token_file} | changes
-    return Account(name=name, platform="weixin", **given)
+    return WeixinAccount(name=name, platform="weixin", **given)
 
 
-def config(folder: Path, *accounts: Account) -> Config:
+def config(folder: Path, *accounts: WeixinAccount) -> Config:
     data_dir = folder / "data"
     table = ServiceTable(data_dir=data_dir, api_token_file=data_dir / "api_token")
     return Config(table, {one.name: one for one in accounts})
@@ -114,7 +114,9 @@ class Shell:
 
     @property
     def state(self) -> Weixin:
-        return self.owner.state
+        state = self.owner.state
+        assert isinstance(state, Weixin)
+        return state
 
     def events(self, kind: type[E]) -> list[E]:
         """Return what was told of one kind, over all accounts."""
@@ -125,7 +127,9 @@ class Shell:
         owner = next(iter(self.service.owners.values()))
         while True:
             changed = self._changed
-            if self.told and holds(owner.state):
+            state = owner.state
+            assert isinstance(state, Weixin)
+            if self.told and holds(state):
                 return
             await changed.wait()
 

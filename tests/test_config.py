@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from holdfast.core import weixin
 from holdfast.core.policy import Policy
-from holdfast.io.config import Account, Address, ConfigError, load_config
+from holdfast.io.config import Address, ConfigError, WeixinAccount, load_config
 from holdfast.io.config_policy import ASCENDING
 
 ALICE = '[accounts.alice]\nplatform = "weixin"\n'
@@ -27,9 +27,10 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "etc" / "holdfast.toml"
 
 
-def only_account(file: Path, text: str, **environ: str) -> Account:
+def only_account(file: Path, text: str, **environ: str) -> WeixinAccount:
     write(file, text)
     (account,) = load_config(file, environ).accounts.values()
+    assert isinstance(account, WeixinAccount)
     return account
 
 
@@ -47,6 +48,7 @@ def test_all_that_is_left_out_has_a_default(file: Path) -> None:
     assert config.service.listen is None
     assert config.service.api_token_file == data_dir / "api_token"
     alice = config.accounts["alice"]
+    assert isinstance(alice, WeixinAccount)
     assert alice.token_file == data_dir / "credentials" / "alice.json"
     assert (alice.token, alice.token_env, alice.proxy) == ("", "", None)
     assert alice.base_url is None
@@ -78,6 +80,7 @@ def test_all_that_can_be_said_is_taken(file: Path) -> None:
     assert str(config.service.listen) == "[::1]:8710"
     assert config.service.api_token_file == Path("/srv/ann/api")
     alice = config.accounts["alice"]
+    assert isinstance(alice, WeixinAccount)
     assert alice.base_url == "http://127.0.0.1:9000"
     assert alice.cdn_url == "http://cdn.example/c2c"
     assert alice.account_id == "b1c2d3e4f5a6@im.bot"

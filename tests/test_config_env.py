@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.io.config import Account, ConfigError, load_config
+from holdfast.io.config import ConfigError, WeixinAccount, load_config
 
 ALICE = '[accounts.alice]\nplatform = "weixin"\n'
 LOGIN = "b1c2d3e4f5a6@im.bot:0600dd44"
@@ -68,9 +68,10 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "holdfast.toml"
 
 
-def only_account(file: Path, text: str, **environ: str) -> Account:
+def only_account(file: Path, text: str, **environ: str) -> WeixinAccount:
     file.write_text(text)
     (account,) = load_config(file, environ).accounts.values()
+    assert isinstance(account, WeixinAccount)
     return account
 
 
@@ -87,8 +88,10 @@ def test_the_environment_alone_is_enough(
     }
     config = load_config(None, environ)
     assert config.service.data_dir == tmp_path / "data"
-    assert config.accounts["my_bot"].token == LOGIN
-    assert config.accounts["my_bot"].policy.session.probes_before_login == 7
+    bot = config.accounts["my_bot"]
+    assert isinstance(bot, WeixinAccount)
+    assert bot.token == LOGIN
+    assert bot.policy.session.probes_before_login == 7
 
 
 def test_names_and_keys_of_the_environment_match_whatever_their_case(
@@ -153,5 +156,5 @@ def test_without_a_file_a_missing_key_is_named_as_its_variable(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     environ = {"HOME": str(tmp_path), f"{ENV_ALICE}PLATFORM": "qq"}
-    with pytest.raises(ConfigError, match=f"{ENV_ALICE}PLATFORM: found .qq., which"):
+    with pytest.raises(ConfigError, match=f"{ENV_ALICE}APP_ID: missing"):
         load_config(None, environ)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from holdfast.io.config import BASE_URL, Account
+from holdfast.io.config_accounts import BASE_URL, WeixinAccount
 from holdfast.io.credentials import (
     FILE_BYTES_MAX,
     Credentials,
@@ -37,7 +37,7 @@ def load(file: Path, raw: str | bytes, **keys: str) -> Credentials | MissingCred
 
 
 def source(file: Path, **keys: str) -> CredentialSource:
-    account = Account(name="alice", platform="weixin", token_file=file)
+    account = WeixinAccount(name="alice", platform="weixin", token_file=file)
     return CredentialSource(replace(account, **keys), {})
 
 
@@ -176,14 +176,14 @@ def test_whatever_a_file_holds_there_is_an_answer(
 
 
 def test_a_token_of_the_configuration_is_taken_as_it_is() -> None:
-    account = Account(name="alice", platform="weixin", token=LOGIN)
+    account = WeixinAccount(name="alice", platform="weixin", token=LOGIN)
     found = CredentialSource(account, {}).load()
     assert found == Credentials(token=LOGIN, account_id=BOT)
 
 
 def test_a_token_of_the_environment_is_read_anew_each_time() -> None:
     environ: dict[str, str] = {}
-    account = Account(name="alice", platform="weixin", token_env=VARIABLE)
+    account = WeixinAccount(name="alice", platform="weixin", token_env=VARIABLE)
     alice = CredentialSource(account, environ)
     reason = "the environment variable is not set or empty"
     missing = MissingCredentials(reason, f"environment variable {VARIABLE}")
@@ -215,7 +215,7 @@ def test_a_fingerprint_changes_with_its_source_and_shows_nothing(file: Path) -> 
 
 def test_a_fingerprint_of_a_variable_follows_its_value() -> None:
     environ: dict[str, str] = {}
-    account = Account(name="alice", platform="weixin", token_env=VARIABLE)
+    account = WeixinAccount(name="alice", platform="weixin", token_env=VARIABLE)
     alice = CredentialSource(account, environ)
     seen = [alice.fingerprint()]
     for value in (LOGIN, "\udcff"):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import trio
-from owner_rig import Script, happens, owning, timer
+from owner_rig import Script, check_with, happens, owning, timer
 from shell_rig import (
     ALICE,
     START_MS,
@@ -197,7 +197,7 @@ async def test_a_broken_promise_stops_the_account_loudly_and_is_on_record(
         broken = isinstance(fact.event, PollAnswered)
         return ["[4] a promise", "[9] another"] if broken else []
 
-    monkeypatch.setattr("holdfast.io.assembly.broken", check)
+    check_with(monkeypatch, check)
     async with online(autojump_clock) as served:
         setup = config(tmp_path, account(served, tmp_path))
         words = r"alice fact \d+: \[4\] a promise; \[9\] another"

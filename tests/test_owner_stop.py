@@ -29,6 +29,7 @@ from holdfast.core.events import (
     Started,
     StopRequested,
 )
+from holdfast.core.weixin_account import Weixin
 from holdfast.io import StoppedError
 from holdfast.io.journal_read import JournalReader
 from holdfast.io.recovery import Checkpoint
@@ -196,8 +197,9 @@ async def test_the_last_thing_is_a_snapshot_of_everything(
     assert snapshot is not None
     assert snapshot.seq == last.seq
     checkpoint = msgspec.json.decode(snapshot.state, type=Checkpoint)
-    assert checkpoint.state == shell.state
-    assert checkpoint.state.stopping
+    state = msgspec.json.decode(checkpoint.state, type=Weixin)
+    assert state == shell.state
+    assert state.stopping
 
 
 async def test_cutting_off_ends_at_once_and_leaves_what_was_recorded(

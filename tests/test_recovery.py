@@ -33,6 +33,7 @@ from holdfast.core.weixin_account import Weixin
 from holdfast.io import Config
 from holdfast.io.journal import Journal, open_journal
 from holdfast.io.journal_rows import PartNote
+from holdfast.io.platforms import WEIXIN
 from holdfast.io.recovery import decode_event, policy_from, read_facts, recover
 from holdfast.replay.world.served import Served
 from holdfast.replay.world.weixin_faults import Code
@@ -166,8 +167,8 @@ async def test_after_a_cut_at_any_commit_the_state_is_that_of_the_facts(
 def check(journal: Journal) -> bool:
     """Recover twice, as after two crashes; say whether anything was done again."""
     whole = folded(journal)
-    first = recover(journal, ALICE, SECOND)
-    for recovered in (first, recover(journal, ALICE, SECOND)):
+    first = recover(journal, ALICE, WEIXIN, SECOND)
+    for recovered in (first, recover(journal, ALICE, WEIXIN, SECOND)):
         assert recovered.state == whole.state
         assert recovered.policy == whole.policy
         assert recovered.seq == len(whole.facts)
@@ -220,7 +221,7 @@ async def test_the_fold_goes_by_the_policy_that_was_in_force(
     async with online(autojump_clock) as served:
         await two_lives(served, tmp_path)
     async with open_journal(tmp_path / DATA, threaded=False) as journal:
-        recovered = recover(journal, ALICE, FIRST)
+        recovered = recover(journal, ALICE, WEIXIN, FIRST)
         assert recovered.policy == SECOND
         assert recovered.state == folded(journal).state
         for wrong in (FIRST, SECOND):
@@ -264,7 +265,7 @@ async def test_lives_that_are_all_cut_short_still_leave_snapshots(
                 await shell.until(polling)
                 shell.owner.cut_off()
     async with open_journal(tmp_path / DATA, threaded=False) as journal:
-        recovered = recover(journal, ALICE, FIRST)
+        recovered = recover(journal, ALICE, WEIXIN, FIRST)
         assert recovered.seq >= 36
         assert recovered.seq - recovered.snapshot_seq < 20
         assert recovered.state == folded(journal).state

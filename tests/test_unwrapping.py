@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 from journal_rig import Faults, connecting, failure
-from owner_rig import happens
+from owner_rig import check_with, happens
 from shell_rig import (
     ALICE,
     BOB,
@@ -41,7 +41,7 @@ def breaking(monkeypatch: pytest.MonkeyPatch) -> None:
     def check(_before: Weixin, fact: Fact, *_: Any) -> list[str]:
         return ["[4] a promise"] if isinstance(fact.event, BREAKING) else []
 
-    monkeypatch.setattr("holdfast.io.assembly.broken", check)
+    check_with(monkeypatch, check)
 
 
 async def raised_in(

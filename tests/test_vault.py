@@ -37,3 +37,13 @@ def test_of_ever_new_logins_the_newest_stay() -> None:
     vault.hold_login(login(LOGINS_MAX))
     held = [vault.login(handle) for handle in handles]
     assert held == [login(0), None, *map(login, range(2, LOGINS_MAX))]
+
+
+def test_of_ever_new_access_tokens_the_newest_stay() -> None:
+    vault = Vault(bytes(32), "bob", Nothing())
+    handles = [vault.hold_token(f"token-{number}") for number in range(100)]
+    assert vault.hold_token("token-99") == handles[-1]
+    held = [vault.token(handle) for handle in handles]
+    assert held[:84] == [""] * 84
+    assert held[84:] == [f"token-{number}" for number in range(84, 100)]
+    assert vault.token("") == ""

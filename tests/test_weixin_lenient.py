@@ -13,9 +13,9 @@ from msgspec import Raw
 from test_weixin_wire import USER, VAULT
 
 from holdfast.core.events import MessageReceived
+from holdfast.io.opening import BOM, Opened
 from holdfast.io.vault import BODY, CONTEXT
 from holdfast.io.weixin import inbound, wire
-from holdfast.io.weixin.wire import BOM, Opened
 
 MIB = 1 << 20
 DEEP = 5_000_000

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from holdfast.io.config import BOT_AGENT
+from holdfast.io.config_accounts import BOT_AGENT
 from holdfast.io.vault import Vault
 from holdfast.io.weixin import inbound, wire
 

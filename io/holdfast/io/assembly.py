@@ -11,22 +11,21 @@ from pathlib import Path
 import trio
 from msgspec import Struct
 
-from holdfast.core import weixin
 from holdfast.core.account import done_through, first_unsent
-from holdfast.core.weixin_account import live_handles
-from holdfast.core.weixin_invariants import broken
 from holdfast.io.clock import Clock, SystemClock
 from holdfast.io.config import Account, Config, load_config
 from holdfast.io.credentials import CredentialSource
 from holdfast.io.http import make_tls_context
 from holdfast.io.journal import Journal, open_journal
 from holdfast.io.login import Login
-from holdfast.io.owner import Owner, Seat, StoppedError
+from holdfast.io.owner import Owner, StoppedError
+from holdfast.io.platforms import PLATFORMS
 from holdfast.io.recovery import recover
+from holdfast.io.rules import Peer
+from holdfast.io.seat import Seat
 from holdfast.io.service import Service
 from holdfast.io.unwrapping import Unwrapped
 from holdfast.io.vault import Vault
-from holdfast.io.weixin.peer import WeixinPeer, open_peer
 
 log = logging.getLogger("holdfast")
 
@@ -84,7 +83,8 @@ async def open_service(
         owners = []
         for account in config.accounts.values():
             vault = Vault(journal.key, account.name, journal)
-            peer = await stack.enter_async_context(open_peer(account, vault, tls))
+            opened = PLATFORMS[account.platform].open_peer(account, vault, tls)
+            peer = await stack.enter_async_context(opened)
             owner = _owner(account, vault, peer, service, around)
             service.take(owner, vault)
             owners.append(owner)
@@ -95,18 +95,18 @@ async def open_service(
 def _owner(
     account: Account,
     vault: Vault,
-    peer: WeixinPeer,
+    peer: Peer,
     service: Service,
     around: Surroundings,
 ) -> Owner:
     """Recover an account's state and seat its owner; nothing is connected yet."""
-    recovered = recover(service.journal, account.name, account.policy)
+    platform = PLATFORMS[account.platform]
+    recovered = recover(service.journal, account.name, platform, account.policy)
     service.journal.note(recovered.redo)
     seat = Seat(
         account=account.name,
         policy=account.policy,
-        step=weixin.step,
-        check=broken,
+        platform=platform,
         peer=peer,
         login=Login(CredentialSource(account, os.environ), vault),
         journal=service.journal,
@@ -168,7 +168,7 @@ async def _prune(journal: Journal, owner: Owner) -> None:
         before_ms=owner.now_ms - kept.retention_ms,
         bytes_max=kept.retention_bytes,
         keep_after_seq=needed - 1,
-        live_handles=live_handles(owner.state),
+        live_handles=owner.seat.platform.live_handles(owner.state),
     )
 
 

@@ -8,44 +8,40 @@ in `Meta(description=…)` is what a user reads about a wrong value.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
 
 from msgspec import Struct
 
 from holdfast.core import weixin
 from holdfast.core.policy import Policy
-from holdfast.io.config_env import overlay
-from holdfast.io.config_errors import (
-    HIDDEN,
-    ConfigError,
-    looks_secret,
-    redacted,
-    shown,
-    unknown,
+from holdfast.io import config_qq
+from holdfast.io.config_accounts import (
+    WEIXIN_LOGINS,
+    Account,
+    QqAccount,
+    WeixinAccount,
 )
+from holdfast.io.config_env import overlay
+from holdfast.io.config_errors import ConfigError, quoted, shown, unknown
 from holdfast.io.config_file import home, read_file, xdg_folder
 from holdfast.io.config_policy import lay_policy
+from holdfast.io.config_qq import read_qq
 from holdfast.io.config_tables import Document, KeyPath, kinds_of
-from holdfast.io.config_values import (
-    AccountId,
-    Address,
-    BotAgent,
-    Decoder,
-    File,
-    Listen,
-    Proxy,
-    RouteTag,
-    Token,
-    Url,
-    Variable,
-    address,
-)
+from holdfast.io.config_values import Address, Decoder, File, Listen, address
+from holdfast.io.config_weixin import read_weixin
 
-__all__ = ["Account", "Address", "Config", "ConfigError", "Service", "load_config"]
+__all__ = [
+    "Account",
+    "Address",
+    "Config",
+    "ConfigError",
+    "QqAccount",
+    "Service",
+    "WeixinAccount",
+    "load_config",
+]
 
-BASE_URL = "https://ilinkai.weixin.qq.com"
-CDN_URL = "https://novac2c.cdn.weixin.qq.com/c2c"
-BOT_AGENT = "Holdfast/0.1.0"
+# {platform: its numbers, before the file changes any}
+POLICIES = {weixin.PLATFORM: weixin.POLICY, "qq": config_qq.POLICY}
 
 _ACCOUNT_NAME = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9._-]{1,64}")
 
@@ -64,34 +60,6 @@ class Service(Struct, frozen=True, kw_only=True):
         return self.data_dir / "credentials" / f"{name}.json"
 
 
-class Account(Struct, frozen=True, kw_only=True):
-    """One bot login. Exactly one of token, token_file and token_env is set.
-
-    Do not read the token here: `CredentialSource` reads it from wherever it is.
-    """
-
-    name: str
-    platform: Literal["weixin"]
-    # None: the one that came with the login, else BASE_URL; see `Credentials.base_url`.
-    base_url: Url | None = None
-    cdn_url: Url = CDN_URL
-    # Empty: derived from the token.
-    account_id: AccountId = ""
-    token: Token = ""
-    token_file: File | None = None
-    token_env: Variable = ""
-    # None: none, whatever the *_PROXY variables of the environment say.
-    proxy: Proxy | None = None
-    # Value of the header SKRouteTag; empty: no header.
-    route_tag: RouteTag = ""
-    bot_agent: BotAgent = BOT_AGENT
-    policy: Policy = weixin.POLICY
-
-    def __repr__(self) -> str:
-        """Leave out what is secret."""
-        return redacted(self, "token", "proxy")
-
-
 class Config(Struct, frozen=True):
     """The whole configuration, checked."""
 
@@ -102,7 +70,6 @@ class Config(Struct, frozen=True):
 
 
 _TABLES = ("service", "accounts", "policy")
-_LOGINS = ("token", "token_file", "token_env")
 
 
 def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
@@ -116,10 +83,13 @@ def load_config(path: Path | None, environ: Mapping[str, str]) -> Config:
     overlay(document, environ)
     _check_tables(document)
     service = _service(document, xdg_folder(environ, "XDG_DATA_HOME", ".local/share"))
-    policy = lay_policy(document, ("policy",), weixin.POLICY)
+    policies = {
+        platform: lay_policy(document, ("policy",), base)
+        for platform, base in POLICIES.items()
+    }
     accounts = {}
     for name in document.table(("accounts",)):
-        if account := _account(document, name, service, policy):
+        if account := _account(document, name, service, policies):
             accounts[name] = account
     _check_sharing(document, accounts)
     document.raise_if_blamed()
@@ -146,7 +116,7 @@ def _service(document: Document, data_dir: Path) -> Service:
 
 
 def _account(
-    document: Document, name: str, service: Service, policy: Policy
+    document: Document, name: str, service: Service, policies: Mapping[str, Policy]
 ) -> Account | None:
     """Return the account; None when it is not even clear of which platform it is."""
     path: KeyPath = ("accounts", name)
@@ -154,58 +124,46 @@ def _account(
         text = "an account's name is 1 to 64 letters, digits, hyphens, dots and _"
         document.blame(path, text)
         return None
-    if not _is_weixin(document, path):
+    platform = _platform(document, path)
+    if not platform:
         return None
-    kinds = kinds_of(Account, without=("name", "policy"))
-    values = document.read(path, kinds, inner=("policy",))
-    _keep_one_login(document, path, values)
-    if not any(key in document.table(path) for key in _LOGINS):
-        values["token_file"] = service.login_file(name)
-    for key in ("base_url", "cdn_url"):
-        if key in values:
-            values[key] = values[key].rstrip("/")
-    values["policy"] = lay_policy(document, (*path, "policy"), policy)
-    return Account(name=name, **values)
+    login_file = service.login_file(name)
+    read = {"weixin": read_weixin, "qq": read_qq}[platform]
+    return read(document, name, login_file, policies[platform])
 
 
-def _is_weixin(document: Document, path: KeyPath) -> bool:
+def _platform(document: Document, path: KeyPath) -> str:
+    """Return the platform's name, empty when there is none that we know."""
     here = (*path, "platform")
+    right = " or ".join(map(quoted, POLICIES))
     match document.table(path[:-1])[path[-1]]:
-        case {"platform": "weixin"}:
-            return True
-        case {"platform": "qq"}:
-            document.blame(here, 'found "qq", which is not built yet; so far: "weixin"')
+        case {"platform": str(platform)} if platform in POLICIES:
+            return platform
         case {"platform": other}:
-            document.blame(here, f'found {shown(other)}; expected "weixin"')
+            document.blame(here, f"found {shown(other)}; expected {right}")
         case {}:
-            document.blame(here, 'missing; expected "weixin"')
+            document.blame(here, f"missing; expected {right}")
         case _:
             document.table(path)  # Notes that it is none.
-    return False
-
-
-def _keep_one_login(document: Document, path: KeyPath, values: dict[str, Any]) -> None:
-    """Note a second source of the token; one in the environment replaces the file's."""
-    given = [key for key in _LOGINS if key in document.table(path)]
-    overrides = [key for key in given if (*path, key) in document.origins]
-    kept, *others = overrides or given or [""]
-    for key in others:
-        document.blame((*path, key), f"given beside {kept}; keep one of them")
-    for key in set(given) - {kept}:
-        values.pop(key, None)
-    if looks_secret(str(values.get("token_file", ""))):
-        text = f"found {HIDDEN}; expected a path, or write token = …"
-        document.blame((*path, "token_file"), text)
+    return ""
 
 
 def _check_sharing(document: Document, accounts: Mapping[str, Account]) -> None:
     """Two accounts on one login would take each other's messages."""
     owners: dict[tuple[str, object], str] = {}
     for name, account in accounts.items():
-        for key in _LOGINS:
-            if not (value := getattr(account, key)):
-                continue
+        for key, value, serves in _logins(account):
             owner = owners.setdefault((key, value), name)
             if owner != name:
-                text = f"the same as for {owner}; a login serves one account"
+                text = f"the same as for {owner}; {serves} serves one account"
                 document.blame(("accounts", name, key), text)
+
+
+def _logins(account: Account) -> list[tuple[str, object, str]]:
+    """Return what no two accounts may share: the key, its value, what it is."""
+    if isinstance(account, QqAccount):
+        gateway = account.policy.gateway
+        place = (account.app_id, gateway.shard, gateway.shards)
+        return [("app_id", place, "a shard of an app")]
+    keys = WEIXIN_LOGINS
+    return [(key, value, "a login") for key in keys if (value := getattr(account, key))]

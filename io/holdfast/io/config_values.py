@@ -48,6 +48,13 @@ AccountId = Annotated[
         description='a bot id such as "a1b2c3d4e5f6@im.bot"',
     ),
 ]
+AppId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{1,32}\Z",
+        description='the bot\'s app id in quotes, such as "102000001"',
+    ),
+]
 RouteTag = Annotated[
     str,
     Meta(

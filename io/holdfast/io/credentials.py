@@ -1,8 +1,9 @@
-"""Credentials: the token of an account, from wherever the configuration says it is.
+"""Credentials: the secret of an account, from wherever the configuration says it is.
 
-A token is read again when the peer refuses it and when its source changed, so what is
-wrong with a source is an answer, not an exception: a bot waits for its login. Reasons
-are recorded, hence they hold neither tokens nor places; `source` names the place.
+A secret (iLink's token, the secret of a QQ app) is read again when the peer refuses it
+and when its source changed, so what is wrong with a source is an answer, not an
+exception: a bot waits for its login. Reasons are recorded, hence they hold neither
+secrets nor places; `source` names the place.
 """
 
 import os
@@ -16,20 +17,31 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from holdfast.core.weixin import PLATFORM
-from holdfast.io.config import BASE_URL, Account
+from holdfast.io.config_accounts import (
+    BASE_URL,
+    Account,
+    QqAccount,
+    Source,
+    WeixinAccount,
+)
 from holdfast.io.config_errors import redacted
 from holdfast.io.config_values import Token, Url
 
 FILE_BYTES_MAX = 64 * 1024
 
 # {what we call it: what Holdfast and other clients call it in their files; the first
-# that is there wins}
-_NAMES = {
-    "token": ("token", "bot_token"),
-    "account_id": ("account_id", "ilink_bot_id"),
-    "base_url": ("base_url", "baseUrl", "baseurl"),
-    "user_id": ("user_id", "userId", "ilink_user_id"),
+# that is there wins}, for each platform.
+_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "weixin": {
+        "token": ("token", "bot_token"),
+        "account_id": ("account_id", "ilink_bot_id"),
+        "base_url": ("base_url", "baseUrl", "baseurl"),
+        "user_id": ("user_id", "userId", "ilink_user_id"),
+    },
+    "qq": {
+        "token": ("secret", "client_secret", "clientSecret"),
+        "account_id": ("app_id", "appId"),
+    },
 }
 _FULL_TOKEN = re.compile(r"([^\s:@]+@[^\s:@]+):\S+")
 
@@ -37,6 +49,7 @@ _FULL_TOKEN = re.compile(r"([^\s:@]+@[^\s:@]+):\S+")
 class Credentials(Struct, frozen=True, kw_only=True):
     """A login that may be tried. `token` is secret: give it to the vault and the peer.
 
+    It is iLink's token, or the secret of a QQ app, whose id `account_id` then is.
     `account_id` and `user_id` are empty when unknown. `base_url` is where this login
     belongs. Show `warnings` to a human; the login works in spite of them.
     """
@@ -64,15 +77,17 @@ class CredentialSource:
 
     def __init__(self, account: Account, environ: Mapping[str, str]) -> None:
         self._account = account
+        self._where: Source = account.source
         self._environ = environ
 
     def load(self) -> Credentials | MissingCredentials:
         """Read the credentials. It may touch the disk: call it in a thread."""
         warnings: tuple[str, ...] = ()
         try:
-            if self._account.token_file:
-                text, warnings = _read(self._account.token_file)
-                fields = _fields(text)
+            if self._where.file:
+                found = _File(self._where.noun, self._account.platform)
+                text, warnings = found.read(self._where.file)
+                fields = found.fields(text)
             else:
                 fields = {"token": self._given()}
             return self._credentials(fields, warnings)
@@ -84,7 +99,7 @@ class CredentialSource:
 
         Take it before `load`, so that no change is missed in between.
         """
-        path = self._account.token_file
+        path = self._where.file
         if path is None:
             raw = self._text().encode(errors="surrogatepass")
             return blake2b(raw, digest_size=16).hexdigest()
@@ -97,12 +112,11 @@ class CredentialSource:
     @property
     def source(self) -> str:
         """Name the place for a human: the file, the variable or the configuration."""
-        account = self._account
-        if account.token_file:
-            return str(account.token_file)
-        if account.token_env:
-            return f"environment variable {account.token_env}"
-        return f"accounts.{account.name}.token"
+        if self._where.file:
+            return str(self._where.file)
+        if self._where.variable:
+            return f"environment variable {self._where.variable}"
+        return f"accounts.{self._account.name}.{self._where.noun}"
 
     def _given(self) -> str:
         text = self._text().strip()
@@ -111,22 +125,51 @@ class CredentialSource:
         return text
 
     def _text(self) -> str:
-        variable = self._account.token_env
-        return self._environ.get(variable, "") if variable else self._account.token
+        variable = self._where.variable
+        return self._environ.get(variable, "") if variable else self._where.text
 
     def _credentials(
         self, fields: Mapping[str, str], warnings: tuple[str, ...]
     ) -> Credentials:
         """Complete what the source says; the configuration wins over it."""
-        token = _token(fields.get("token", ""))
+        token = _token(fields.get("token", ""), self._where.noun)
+        if isinstance(self._account, QqAccount):
+            return self._secret(self._account, token, fields, warnings)
+        return self._login(self._account, token, fields, warnings)
+
+    def _secret(
+        self,
+        account: QqAccount,
+        secret: str,
+        fields: Mapping[str, str],
+        warnings: tuple[str, ...],
+    ) -> Credentials:
+        there = fields.get("account_id") or account.app_id
+        if there != account.app_id:
+            text = f"{self.source}: the secret is {there}'s, app_id is {account.app_id}"
+            warnings += (text,)
+        return Credentials(
+            token=secret,
+            account_id=account.app_id,
+            base_url=account.api_url,
+            warnings=warnings,
+        )
+
+    def _login(
+        self,
+        account: WeixinAccount,
+        token: str,
+        fields: Mapping[str, str],
+        warnings: tuple[str, ...],
+    ) -> Credentials:
         derived = _bot_id(token)
-        account_id = self._account.account_id or fields.get("account_id") or derived
+        account_id = account.account_id or fields.get("account_id") or derived
         if derived and account_id != derived:
             text = (
                 f"{self.source}: the token is {derived}'s, account_id is {account_id}"
             )
             warnings += (text,)
-        base_url = self._account.base_url or _base_url(fields.get("base_url"))
+        base_url = account.base_url or _base_url(fields.get("base_url"))
         return Credentials(
             token=token,
             account_id=account_id,
@@ -137,72 +180,79 @@ class CredentialSource:
 
 
 class _UnusableError(Exception):
-    """The source gives no token; the text says why, safe to record."""
+    """The source gives no secret; the text says why, safe to record."""
 
 
-def _read(path: Path) -> tuple[str, tuple[str, ...]]:
-    """Return a token file's text, and warnings about the file."""
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            what = "a directory" if stat.S_ISDIR(mode) else "no regular file"
-            raise _UnusableError(f"the token file is {what}")
-        with path.open("rb") as file:
-            raw = file.read(FILE_BYTES_MAX + 1)
-    except FileNotFoundError:
-        raise _UnusableError("the token file does not exist") from None
-    except OSError as error:
-        text = f"the token file cannot be read: {error.strerror}"
-        raise _UnusableError(text) from error
-    if len(raw) > FILE_BYTES_MAX:
-        raise _UnusableError("the token file is larger than 64 KiB")
-    try:
-        text = raw.decode("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        raise _UnusableError("the token file is not UTF-8 text") from None
-    open_to_all = os.name == "posix" and mode & stat.S_IROTH
-    warning = f"{path} can be read by every user of this machine: chmod 600 it"
-    return text, (warning,) if open_to_all else ()
+class _File:
+    """The file of a login; `noun` is what its secret is called."""
+
+    def __init__(self, noun: str, platform: str) -> None:
+        self._noun = noun
+        self._platform = platform
+
+    def read(self, path: Path) -> tuple[str, tuple[str, ...]]:
+        """Return the file's text, and warnings about the file."""
+        try:
+            mode = path.stat().st_mode
+            if not stat.S_ISREG(mode):
+                what = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+                raise self._unusable(f"is {what}")
+            with path.open("rb") as file:
+                raw = file.read(FILE_BYTES_MAX + 1)
+        except FileNotFoundError:
+            raise self._unusable("does not exist") from None
+        except OSError as error:
+            raise self._unusable(f"cannot be read: {error.strerror}") from error
+        if len(raw) > FILE_BYTES_MAX:
+            raise self._unusable("is larger than 64 KiB")
+        try:
+            text = raw.decode("utf-8-sig").strip()
+        except UnicodeDecodeError:
+            raise self._unusable("is not UTF-8 text") from None
+        open_to_all = os.name == "posix" and mode & stat.S_IROTH
+        warning = f"{path} can be read by every user of this machine: chmod 600 it"
+        return text, (warning,) if open_to_all else ()
+
+    def fields(self, text: str) -> dict[str, str]:
+        """Read one line of text, or JSON, under the names that we use."""
+        if not text:
+            raise self._unusable("is empty")
+        if not text.startswith("{"):
+            if len(text.splitlines()) > 1:
+                raise self._unusable("has several lines and is not JSON")
+            return {"token": text}
+        try:
+            found = msgspec.json.decode(text, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise _UnusableError(f"in the {self._noun} file, {error}") from None
+        except RecursionError:
+            raise self._unusable("is nested too deeply") from None
+        if found.get("platform", self._platform) != self._platform:
+            raise self._unusable(f"is a login for no {self._platform} account")
+        return {
+            ours: self._text_of(found, name)
+            for ours, names in _NAMES[self._platform].items()
+            for name in reversed(names)
+            if found.get(name) is not None
+        }
+
+    def _text_of(self, found: Mapping[str, Any], name: str) -> str:
+        value = found[name]
+        if not isinstance(value, str):
+            raise _UnusableError(f"in the {self._noun} file, {name} is not text")
+        return value.strip()
+
+    def _unusable(self, what: str) -> _UnusableError:
+        return _UnusableError(f"the {self._noun} file {what}")
 
 
-def _fields(text: str) -> dict[str, str]:
-    """Read one line of text, or JSON, under the names that we use."""
+def _token(text: str, noun: str) -> str:
     if not text:
-        raise _UnusableError("the token file is empty")
-    if not text.startswith("{"):
-        if len(text.splitlines()) > 1:
-            raise _UnusableError("the token file has several lines and is not JSON")
-        return {"token": text}
-    try:
-        found = msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError as error:
-        raise _UnusableError(f"in the token file, {error}") from None
-    except RecursionError:
-        raise _UnusableError("the token file is nested too deeply") from None
-    if found.get("platform", PLATFORM) != PLATFORM:
-        raise _UnusableError(f"the token file is a login for no {PLATFORM} account")
-    return {
-        ours: _text_of(found, name)
-        for ours, names in _NAMES.items()
-        for name in reversed(names)
-        if found.get(name) is not None
-    }
-
-
-def _text_of(found: Mapping[str, Any], name: str) -> str:
-    value = found[name]
-    if not isinstance(value, str):
-        raise _UnusableError(f"in the token file, {name} is not text")
-    return value.strip()
-
-
-def _token(text: str) -> str:
-    if not text:
-        raise _UnusableError("the token file has no token")
+        raise _UnusableError(f"the {noun} file has no {noun}")
     try:
         return msgspec.convert(text, Token)
     except msgspec.ValidationError:
-        reason = "the token is not printable ASCII without spaces"
+        reason = f"the {noun} is not printable ASCII without spaces"
         raise _UnusableError(reason) from None
 
 

@@ -5,7 +5,7 @@ from msgspec import Struct
 from holdfast.core.connection import Phase as Link
 from holdfast.core.outbox import Outbox
 from holdfast.core.outbox import Phase as PartPhase
-from holdfast.core.weixin_account import Weixin
+from holdfast.io.rules import State
 
 
 class Fatal(Struct, frozen=True):
@@ -41,7 +41,7 @@ class Health(Struct, frozen=True):
     seq: int
 
 
-def health_of(name: str, platform: str, state: Weixin, seq: int) -> Health:
+def health_of(name: str, platform: str, state: State, seq: int) -> Health:
     """Read an account's health off its state."""
     session, link = state.session, state.connection
     fatal, trouble = None, state.trouble

@@ -10,12 +10,14 @@ bound single waits on the socket and are set above it.
 import socket
 import ssl
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import trio
 from msgspec import Struct
+
+from holdfast.io.causes import chain, is_tls
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
 # Below every deadline of the policies, so that an unreachable host is known as such.
@@ -25,10 +27,14 @@ GZIP_OR_ZLIB = 47  # zlib's name for: look which of the two it is.
 
 
 class Response(Struct, frozen=True):
-    """A whole answer: what the peer said, unread."""
+    """A whole answer: what the peer said, unread.
+
+    `trace` is the header by which the peer knows this exchange, where it has one.
+    """
 
     status: int
     body: bytes
+    trace: str = ""
 
 
 class Failure(Exception):  # noqa: N818 - not an error of ours: what became of a try.
@@ -53,8 +59,14 @@ class Channel:
     """One kind of conversation with one peer: its own connections, nothing shared."""
 
     def __init__(
-        self, context: ssl.SSLContext, *, proxy: str | None, connections_max: int
+        self,
+        context: ssl.SSLContext,
+        *,
+        proxy: str | None,
+        connections_max: int,
+        trace_header: str = "",
     ) -> None:
+        self._trace_header = trace_header
         self._client = httpx.AsyncClient(
             verify=context,
             trust_env=False,
@@ -76,11 +88,31 @@ class Channel:
         self, url: str, headers: Mapping[str, str], body: bytes, timeout_ms: int
     ) -> Response:
         """Post a body and read the whole answer, or raise `Failure`."""
+        return await self.request("POST", url, headers, body, timeout_ms)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout_ms: int,
+    ) -> Response:
+        """Ask, and read the whole answer, or raise `Failure`."""
         left = _Left()
         failure = Failure("timeout", f"no answer within {timeout_ms} ms", left=True)
         with trio.move_on_after(timeout_ms / 1000):
             try:
-                return await self._exchange(url, headers, body, timeout_ms, left)
+                beyond_s = timeout_ms / 1000 + 5
+                request = self._client.build_request(
+                    method,
+                    url,
+                    headers=dict(headers),
+                    content=body,
+                    timeout=httpx.Timeout(beyond_s, connect=CONNECT_TIMEOUT_S),
+                    extensions={"trace": left.trace},
+                )
+                return await self._exchange(request)
             except httpx.TransportError as error:
                 raise _failure(error, left=left.began) from error
             except (httpx.InvalidURL, UnicodeError) as error:
@@ -89,27 +121,12 @@ class Channel:
         failure.left = left.began
         raise failure
 
-    async def _exchange(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        timeout_ms: int,
-        left: "_Left",
-    ) -> Response:
-        beyond_s = timeout_ms / 1000 + 5
-        limits = httpx.Timeout(beyond_s, connect=CONNECT_TIMEOUT_S)
-        request = self._client.build_request(
-            "POST",
-            url,
-            headers=dict(headers),
-            content=body,
-            timeout=limits,
-            extensions={"trace": left.trace},
-        )
+    async def _exchange(self, request: httpx.Request) -> Response:
         response = await self._client.send(request, stream=True)
         try:
-            return Response(response.status_code, await _read(response))
+            body = await _read(response)
+            trace = response.headers.get(self._trace_header, "")
+            return Response(response.status_code, body, trace)
         finally:
             await response.aclose()
 
@@ -165,11 +182,11 @@ def _check_size(size: int) -> None:
 
 def _failure(error: httpx.TransportError, *, left: bool) -> Failure:
     """Say which kind a failed exchange is; the cause is often a link or two down."""
-    causes = tuple(_chain(error))
+    causes = tuple(chain(error))
     text = next((str(cause) for cause in reversed(causes) if str(cause)), repr(error))
     if isinstance(error, httpx.ConnectTimeout):
         text = f"no connection within {CONNECT_TIMEOUT_S:g} s"
-    if any(_is_tls(cause) for cause in causes):
+    if any(is_tls(cause) for cause in causes):
         kind = "tls"
     elif any(isinstance(cause, socket.gaierror) for cause in causes):
         kind = "dns"
@@ -184,17 +201,3 @@ def _failure(error: httpx.TransportError, *, left: bool) -> Failure:
     else:
         kind = "protocol"
     return Failure(kind, text, left=left)
-
-
-def _is_tls(error: BaseException) -> bool:
-    """Say whether the peer's TLS is wrong; a handshake that breaks off says nothing."""
-    broken_off = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
-    return isinstance(error, ssl.SSLError) and not broken_off
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        # Of several addresses that were tried, the first tells why.
-        group = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
-        error = next(iter(group), error.__cause__ or error.__context__)

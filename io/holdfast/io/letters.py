@@ -31,8 +31,8 @@ class Letterbox:
         self._in.send_nowait(Letter(draft))
 
     async def post(self, draft: Draft) -> None:
-        """Put a draft in; wait only while the box is full."""
-        await self._in.send(Letter(draft))
+        """Put a draft in; wait only while the box is full and somebody reads it."""
+        await self._put(Letter(draft))
 
     async def deliver(self, draft: Draft) -> Letter:
         """Put a draft in and wait until it was acted upon, or never will be.
@@ -40,16 +40,20 @@ class Letterbox:
         The letter's `read` says which.
         """
         letter = Letter(draft)
+        await self._put(letter, wait=True)
+        return letter
+
+    async def _put(self, letter: Letter, *, wait: bool = False) -> None:
         if self._closed:
-            return letter
+            return
         self._open[letter] = None
         try:
             with letter.waiting:
                 await self._in.send(letter)
-                await trio.sleep_forever()
+                if wait:
+                    await trio.sleep_forever()
         finally:
             del self._open[letter]
-        return letter
 
     async def take(self) -> list[Letter]:
         """Return all that is in the box, to be recorded in one commit; wait for one."""

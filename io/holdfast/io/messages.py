@@ -20,7 +20,6 @@ from holdfast.io.life import Life
 from holdfast.io.owner import Owner
 from holdfast.io.recovery import decode_event
 from holdfast.io.vault import Vault
-from holdfast.io.weixin import inbound
 
 PAGE = 32
 # So many messages may be finished ahead of one that is not; then it is waited for.
@@ -93,19 +92,18 @@ class Reader:
 
     def _message(self, seq: int, at_ms: int, event: MessageReceived) -> Message:
         raw = _open(self._vault.bytes(event.body))
-        items = raw.get("item_list") if isinstance(raw, dict) else None
-        items = items if isinstance(items, list) else []
+        reading = self._owner.seat.platform.read(raw)
         return Message(
             seq=seq,
             account=self._owner.seat.account,
             id=event.message_id or event.body,
             at_ms=at_ms,
             from_=event.peer,
-            sender=event.peer,
+            sender=event.sender or event.peer,
             kind=event.kind,
-            text=inbound.text_in(items),
-            items=items,
-            quote=inbound.quote_in(items),
+            text=reading.text,
+            items=reading.items,
+            quote=reading.quote,
             raw=raw,
             finish=lambda: self._finish(seq),
         )

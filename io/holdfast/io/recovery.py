@@ -9,26 +9,28 @@ makes the machines ask anew.
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from holdfast.core import weixin
 from holdfast.core.commands import Command, Forget, Offer, Report
 from holdfast.core.events import Event, Fact, Started
 from holdfast.core.policy import Policy
-from holdfast.core.weixin_account import Weixin
 from holdfast.io.journal_read import JournalReads
 from holdfast.io.journal_rows import Entry, PartNote, Snapshot
 from holdfast.io.journal_rows import Fact as Row
+from holdfast.io.rules import Rules, State
 
 PAGE = 1_000
 decode_event = msgspec.json.Decoder(Event).decode
 
 
 class Checkpoint(Struct, frozen=True):
-    """What a snapshot holds: a state, and the policy that was in force there."""
+    """What a snapshot holds: a state, and the policy that was in force there.
+
+    Which type the state is of, only its platform knows.
+    """
 
     policy: Policy
-    state: Weixin
+    state: Raw
 
 
 class RecoveryError(Exception):
@@ -42,7 +44,7 @@ class Recovered(Struct, frozen=True):
     which was folded.
     """
 
-    state: Weixin
+    state: State
     policy: Policy
     seq: int
     at_ms: int
@@ -53,21 +55,23 @@ class Recovered(Struct, frozen=True):
 class Standing(Struct, frozen=True):
     """A state, and the policy in force, after the fact `seq`; 0 is before the first."""
 
-    state: Weixin
+    state: State
     policy: Policy
     seq: int
 
 
-def recover(journal: JournalReads, account: str, policy: Policy) -> Recovered:
+def recover(
+    journal: JournalReads, account: str, rules: Rules, policy: Policy
+) -> Recovered:
     """Fold an account's journal; `policy` is used where the journal names none."""
-    start = _start(journal, account, policy, None)
+    start = _start(journal, account, Standing(rules.state(), policy, 0), None)
     state, policy, seq = start.state, start.policy, start.seq
     noted: list[tuple[int, bytes]] = []
     acts: list[Command] = []
     for row in read_facts(journal, account, seq):
         fact = _read(account, row)
         policy = policy_from(fact, policy)
-        state, commands = weixin.step(state, fact, policy)
+        state, commands = rules.step(state, fact, policy)
         if row.commands is None:
             noted.append((row.seq, msgspec.json.encode(commands)))
         acts += commands
@@ -79,20 +83,21 @@ def recover(journal: JournalReads, account: str, policy: Policy) -> Recovered:
 
 
 def folded_until(
-    journal: JournalReads, account: str, seq: int | None, policy: Policy
+    journal: JournalReads, account: str, seq: int | None, rules: Rules, policy: Policy
 ) -> Standing:
     """Return where an account stood after a fact; None: as early as can be folded."""
+    new = Standing(rules.state(), policy, 0)
     if seq is None:
         first = journal.first_seq(account) or 1
-        return _start(journal, account, policy, first - 1)
-    start = _start(journal, account, policy, seq)
+        return _start(journal, account, new, first - 1)
+    start = _start(journal, account, new, seq)
     state, policy = start.state, start.policy
     for row in read_facts(journal, account, start.seq):
         if row.seq > seq:
             break
         fact = _read(account, row)
         policy = policy_from(fact, policy)
-        state, _ = weixin.step(state, fact, policy)
+        state, _ = rules.step(state, fact, policy)
     return Standing(state, policy, seq)
 
 
@@ -140,25 +145,27 @@ def read_facts(journal: JournalReads, account: str, after: int) -> Iterator[Row]
 
 
 def _start(
-    journal: JournalReads, account: str, policy: Policy, at_most: int | None
+    journal: JournalReads, account: str, new: Standing, at_most: int | None
 ) -> Standing:
     """Return the newest snapshot that this release can read, else the beginning."""
+    kind = type(new.state)
     why = ""
     while snapshot := journal.snapshot(account, at_most):
         try:
             kept = msgspec.json.decode(snapshot.state, type=Checkpoint)
+            state = msgspec.json.decode(kept.state, type=kind)
         except msgspec.DecodeError as error:
             why = f"; the snapshot at {snapshot.seq} cannot be read: {error}"
             at_most = snapshot.seq - 1
         else:
-            return Standing(kept.state, kept.policy, snapshot.seq)
+            return Standing(state, kept.policy, snapshot.seq)
     first = journal.first_seq(account)
     if first not in (None, 1):
         raise RecoveryError(
             f"account {account}: the journal begins at fact {first} without a snapshot"
             f" before it{why}"
         )
-    return Standing(Weixin(), policy, 0)
+    return new
 
 
 def _read(account: str, row: Row) -> Fact:

@@ -10,11 +10,9 @@ import logging
 import re
 from collections.abc import Callable
 
-from holdfast.core import weixin
 from holdfast.core.commands import Command, Escalate
 from holdfast.core.events import Fact, RetryRequested, SendRequested
 from holdfast.core.keys import claimed
-from holdfast.core.weixin_account import Weixin
 from holdfast.io.deliveries import Delivery, DeliveryStatus, delivery_status
 from holdfast.io.draft import Draft
 from holdfast.io.health import Health, health_of
@@ -23,13 +21,14 @@ from holdfast.io.journal_read import SEQ_MAX
 from holdfast.io.life import Life
 from holdfast.io.messages import Messages, Reader
 from holdfast.io.owner import Owner
-from holdfast.io.sending import draft_text
+from holdfast.io.rules import State
+from holdfast.io.sending import Wish, draft_text
 from holdfast.io.vault import Vault
 
 log = logging.getLogger("holdfast")
 log.addHandler(logging.NullHandler())
 
-Watcher = Callable[[str, Fact, Weixin, Weixin, list[Command]], None]
+Watcher = Callable[[str, Fact, State, State, list[Command]], None]
 
 
 CONSUMER = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -92,15 +91,16 @@ class Service:
         """Queue a text durably and return its delivery; it goes out by itself.
 
         The same `key` within a day is the same delivery. `reply_to` is the `id` of the
-        message answered; iLink answers people, not messages, and needs none. Raises
+        message answered, by default the newest one of that peer; iLink answers people,
+        not messages, and needs none. Raises
         `UnknownAccountError`, `SendRefusedError` with what would be right, and
         `StoppedError` when the service closes before the text is queued.
         """
-        del reply_to
         owner = self._owner(account)
         self._life.check(" and send it then")
-        policy = owner.seat.policy
-        draft = draft_text(self._vaults[account], policy.delivery, to, text, key)
+        policy, platform = owner.seat.policy, owner.seat.platform
+        wish = Wish(to=to, text=text, key=key, reply_to=reply_to)
+        draft = draft_text(self._vaults[account], policy.delivery, platform, wish)
         number = (await owner.ask(draft))[0]
         event = draft.events[0]
         if isinstance(event, SendRequested) and event.key:
@@ -134,7 +134,7 @@ class Service:
         """
         owner = self._owner(account)
         self._life.check()
-        return health_of(account, weixin.PLATFORM, owner.state, owner.seq)
+        return health_of(account, owner.seat.platform.name, owner.state, owner.seq)
 
     def watch(self, watcher: Watcher) -> None:
         """Call `watcher` with every fact and what followed; it must not block."""
@@ -144,8 +144,8 @@ class Service:
         self,
         account: str,
         fact: Fact,
-        before: Weixin,
-        after: Weixin,
+        before: State,
+        after: State,
         acts: list[Command],
     ) -> None:
         """Tell watchers and waiting streams of one fact (the owners call it)."""

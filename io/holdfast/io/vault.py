@@ -2,8 +2,9 @@
 
 A handle is a digest under the journal's own key: equal values have equal handles, and
 nothing can be told from one without the key. Values that must outlive the process are
-written to the journal by the entry of the fact that names them; the login is read from
-its own source at every start, so it is held in memory alone.
+written to the journal by the entry of the fact that names them. The login is read from
+its own source at every start and an access token is fetched anew, so these are held in
+memory alone.
 """
 
 from hashlib import blake2b
@@ -16,8 +17,11 @@ LOGIN = "login"
 CONTEXT = "context"
 CURSOR = "cursor"
 BODY = "body"
+SESSION = "session"
+ACCESS = "access"
 # What is under way names a login of a moment ago; older ones are not asked for again.
 LOGINS_MAX = 16
+TOKENS_MAX = 16
 
 
 class Values(Protocol):
@@ -37,6 +41,8 @@ class Vault:
         self._values = values
         # {handle: login}, the one read last at the end.
         self._logins: dict[str, Credentials] = {}
+        # {handle: access token}, the one given last at the end.
+        self._tokens: dict[str, str] = {}
 
     def handle(self, kind: str, value: str | bytes) -> str:
         """Return the handle of a value, empty for an empty one."""
@@ -75,3 +81,16 @@ class Vault:
     def login(self, handle: str) -> Credentials | None:
         """Return the login of a handle; None when it was not read here lately."""
         return self._logins.get(handle)
+
+    def hold_token(self, token: str) -> str:
+        """Keep an access token in memory; the newest few stay."""
+        handle = self.handle(ACCESS, token)
+        self._tokens.pop(handle, None)
+        self._tokens[handle] = token
+        if len(self._tokens) > TOKENS_MAX:
+            del self._tokens[next(iter(self._tokens))]
+        return handle
+
+    def token(self, handle: str) -> str:
+        """Return an access token; empty when it was not given to us lately."""
+        return self._tokens.get(handle, "")

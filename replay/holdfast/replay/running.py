@@ -11,10 +11,10 @@ import click
 import msgspec
 import trio
 
+from holdfast.core.account import Account
 from holdfast.core.commands import Command, Report
 from holdfast.core.events import Fact
 from holdfast.core.outbox import Phase
-from holdfast.core.weixin_account import Weixin
 from holdfast.io import Config, SendRefusedError, Service, load_config, open_service
 from holdfast.io.config import ConfigError
 from holdfast.io.journal_errors import DataFolderInUseError, JournalError
@@ -153,13 +153,13 @@ def _print(message: Message, what: str) -> None:
 
 
 def _tell_all(
-    account: str, fact: Fact, before: Weixin, after: Weixin, acts: list[Command]
+    account: str, fact: Fact, before: Account, after: Account, acts: list[Command]
 ) -> None:
     log.debug("%s %s", account, describe_line(fact, before, after, acts))
 
 
 def _tell_changes(
-    account: str, fact: Fact, before: Weixin, after: Weixin, acts: list[Command]
+    account: str, fact: Fact, before: Account, after: Account, acts: list[Command]
 ) -> None:
     moved = (
         before.session.phase != after.session.phase

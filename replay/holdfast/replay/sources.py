@@ -96,7 +96,7 @@ def journaled_life(
     from holdfast.io import recovery  # noqa: PLC0415 - a recording needs no journal.
 
     platform = PLATFORMS["weixin"]
-    start = recovery.folded_until(reader, account, after, platform.policy)
+    start = recovery.folded_until(reader, account, after, platform, platform.policy)
     rows = recovery.read_facts(reader, account, start.seq)
     lines = (
         FactLine(

@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from holdfast.core.events import MessageReceived
 from holdfast.io.journal_rows import Kept
+from holdfast.io.reading import Reading
 from holdfast.io.vault import BODY, CONTEXT, Vault
 from holdfast.io.weixin import wire
 
@@ -60,6 +61,13 @@ def receive(raw: Raw, vault: Vault) -> tuple[MessageReceived, list[Kept]]:
         quotes=any("ref_msg" in item for item in items),
     )
     return event, [body, vault.seal(CONTEXT, context)] if context else [body]
+
+
+def read(raw: Any) -> Reading:
+    """Say what a host sees of a message."""
+    items = raw.get("item_list") if isinstance(raw, dict) else None
+    items = items if isinstance(items, list) else []
+    return Reading(text_in(items), items, quote_in(items))
 
 
 def text_in(items: Iterable[Any]) -> str:

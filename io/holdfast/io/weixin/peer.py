@@ -19,7 +19,7 @@ from holdfast.core.events import (
     SendAnswered,
     SendFailed,
 )
-from holdfast.io.config import BASE_URL, Account
+from holdfast.io.config_accounts import BASE_URL, WeixinAccount
 from holdfast.io.draft import Draft
 from holdfast.io.http import Channel, Failure, Response
 from holdfast.io.journal_rows import Kept
@@ -52,7 +52,7 @@ class Typing(Struct, frozen=True):
 
 @asynccontextmanager
 async def open_peer(
-    account: Account, vault: Vault, tls: SSLContext
+    account: WeixinAccount, vault: Vault, tls: SSLContext
 ) -> AsyncIterator["WeixinPeer"]:
     """Open an account's connections to its peer, and close them in the end."""
     base_url = account.base_url or BASE_URL

@@ -1,11 +1,9 @@
 """What goes over the wire to iLink and how its answers are opened.
 
-The peer's JSON is opened field by field and never as a whole: one field of a wrong
-type must not cost the messages beside it (a poll's messages are handed out once, S1).
-Numbers are taken as text where they are ids, exact at any size.
+The peer's JSON is opened field by field (`opening`): a poll's messages are handed out
+once (S1), so one field of a wrong type must not cost the messages beside it.
 """
 
-import json
 import secrets
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
@@ -14,25 +12,47 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from holdfast.io.opening import (
+    ERRMSG_MAX,
+    Fields,
+    Opened,
+    fields_of,
+    id_of,
+    int_of,
+    list_of,
+    masked,
+    open_answer,
+    text_of,
+    text_of_any,
+)
+
+__all__ = [
+    "ERRMSG_MAX",
+    "Fields",
+    "Opened",
+    "Said",
+    "encode",
+    "errmsg_of",
+    "fields_of",
+    "headers",
+    "id_of",
+    "int_of",
+    "list_of",
+    "messages_of",
+    "open_answer",
+    "said",
+    "text_message",
+    "text_of",
+    "text_of_any",
+]
+
 # The client whose wire behaviour this one follows (section 2.1); the peer may look.
 CHANNEL_VERSION = (2, 4, 9)
 APP_ID = "bot"
-ERRMSG_MAX = 300
-# Digits of a number we take as one; longer ones are nonsense and costly to convert.
-INT_MAX = 18
-# Longer than any id seen, short enough for a journal.
-ID_MAX = 128
 # A thousand long messages have less; a million empty ones would fill the memory.
 COMMAS_MAX = 500_000
-# Shorter texts are words of every language, not quotes of ours.
-HIDDEN_MIN = 4
-BOM = b"\xef\xbb\xbf"
-JSON_WHITESPACE = b" \t\r\n"
 
-Fields = Mapping[str, Raw]
-_fields = msgspec.json.Decoder(dict[str, Raw])
 _list = msgspec.json.Decoder(list[Raw])
-_value = msgspec.json.Decoder()
 
 
 class Said(Struct, frozen=True):
@@ -42,13 +62,6 @@ class Said(Struct, frozen=True):
     errcode: int | None
     errmsg: str
     malformed: str
-
-
-class Opened(Struct, frozen=True):
-    """An answer's fields; `malformed` says why there are none."""
-
-    fields: Fields
-    malformed: str = ""
 
 
 def headers(token: str, route_tag: str = "") -> dict[str, str]:
@@ -91,48 +104,6 @@ def text_message(peer: str, text: str, client_id: str, context: str) -> dict[str
     return message
 
 
-def open_answer(body: bytes) -> Opened:
-    """Open a body whatever its content type says (2); an empty one has no fields."""
-    body = body.removeprefix(BOM).strip(JSON_WHITESPACE)
-    if not body:
-        return Opened({})
-    try:
-        return Opened(_fields.decode(body))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _salvaged(body) or Opened({}, f"{error}"[:ERRMSG_MAX])
-
-
-def _salvaged(body: bytes) -> Opened | None:
-    """Open what a strict reader refuses for half a character somewhere inside.
-
-    It comes out as a question mark: the one message that holds it is odd, no other.
-    """
-    try:
-        found = json.loads(body.decode())
-        # Not escaped: msgspec refuses half a character in that form, too.
-        texts = {k: json.dumps(v, ensure_ascii=False) for k, v in found.items()}
-    except (AttributeError, ValueError, RecursionError):
-        return None
-    return Opened({k: Raw(v.encode("utf-8", "replace")) for k, v in texts.items()})
-
-
-def list_of(fields: Fields, name: str) -> list[Raw]:
-    """Return the elements of a list field, unread; empty when it is none."""
-    raw = fields.get(name)
-    try:
-        return _list.decode(raw) if raw is not None else []
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return []
-
-
-def fields_of(raw: Raw) -> Fields:
-    """Return the fields of an object, unread; empty when it is none."""
-    try:
-        return _fields.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-
-
 def messages_of(fields: Fields) -> list[Raw] | None:
     """Return a poll's messages, unread; None when there is something else instead.
 
@@ -159,55 +130,10 @@ def said(opened: Opened, hide: Iterable[str] = ()) -> Said:
     for name in ("ret", "errcode"):
         if text_of_any(fields, name) and int_of(fields, name) is None:
             malformed = malformed or f"{name} is no whole number"
-    words = errmsg_of(fields)
-    for value in hide:
-        if len(value) >= HIDDEN_MIN:
-            words = words.replace(value, "…")
-    words = words[:ERRMSG_MAX]
+    words = masked(errmsg_of(fields), hide)
     return Said(int_of(fields, "ret"), int_of(fields, "errcode"), words, malformed)
-
-
-def int_of(fields: Fields, name: str) -> int | None:
-    """Return a whole number, also one written as text; None when it is neither."""
-    text = text_of_any(fields, name).strip()
-    digits = text.removeprefix("-")
-    whole = digits.isascii() and digits.isdigit() and len(text) <= INT_MAX
-    return int(text) if whole else None
-
-
-def id_of(fields: Fields, name: str) -> str:
-    """Return an id as text, exact; absent, null, 0 and what is no id are nothing."""
-    text = text_of_any(fields, name)
-    simple = len(text) <= ID_MAX and not text.startswith(("{", "["))
-    return text if simple and text != "0" else ""
-
-
-def text_of(fields: Fields, name: str) -> str:
-    """Return a text field; what is no text is nothing."""
-    value = _opened_value(fields, name)
-    return value if isinstance(value, str) else ""
-
-
-def text_of_any(fields: Fields, name: str) -> str:
-    """Return a text, or the JSON of anything else but null, exactly as it stands."""
-    value = _opened_value(fields, name)
-    if value is None or isinstance(value, str):
-        return value or ""
-    return bytes(fields[name]).decode("utf-8", "replace")
 
 
 def errmsg_of(fields: Fields) -> str:
     """Return the peer's own words; only a text is taken for them."""
     return text_of(fields, "errmsg") or text_of(fields, "msg")
-
-
-def _opened_value(fields: Fields, name: str) -> Any:
-    raw = fields.get(name)
-    try:
-        value = None if raw is None else _value.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if isinstance(value, str):
-        # Half a character would be refused wherever the text goes next.
-        return value.encode("utf-8", "replace").decode()
-    return value

@@ -11,13 +11,13 @@ from pathlib import Path
 import trio
 from msgspec import Struct
 
+from holdfast.core.account import Account
 from holdfast.core.commands import Command
 from holdfast.core.events import Fact
 from holdfast.core.policy import Policy
-from holdfast.core.weixin_account import Weixin
 from holdfast.io import Config, Delivery, Message, Service, Surroundings, open_service
-from holdfast.io.config import Account
 from holdfast.io.config import Service as ServiceTable
+from holdfast.io.config import WeixinAccount
 from holdfast.io.messages import Messages
 from holdfast.replay.world.serve import Served
 from holdfast.replay.world.weixin_inbound import USER
@@ -35,8 +35,8 @@ class Told(Struct, frozen=True):
     """One fact as the service lived it, for plays that look back."""
 
     fact: Fact
-    before: Weixin
-    after: Weixin
+    before: Account
+    after: Account
     commands: list[Command]
 
 
@@ -70,7 +70,7 @@ class Stage:
         return self._service
 
     @property
-    def state(self) -> Weixin:
+    def state(self) -> Account:
         """The account's state now."""
         return self.service.owners[ACCOUNT].state
 
@@ -90,7 +90,7 @@ class Stage:
 
     async def open(self) -> None:
         """Start the service and wait until it polls."""
-        account = Account(
+        account = WeixinAccount(
             name=ACCOUNT,
             platform="weixin",
             base_url=self.peer.url,
@@ -155,7 +155,7 @@ class Stage:
         """Let the bot send a text."""
         return await self.service.send(ACCOUNT, to, text, key=key)
 
-    async def until(self, holds: Callable[[Weixin], object]) -> Weixin:
+    async def until(self, holds: Callable[[Account], object]) -> Account:
         """Wait until something holds for the account's state; look after each fact."""
         while True:
             changed = self.changed
@@ -172,8 +172,8 @@ class Stage:
         self,
         _account: str,
         fact: Fact,
-        before: Weixin,
-        after: Weixin,
+        before: Account,
+        after: Account,
         commands: list[Command],
     ) -> None:
         self.told.append(Told(fact, before, after, commands))

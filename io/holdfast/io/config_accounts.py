@@ -1,0 +1,108 @@
+"""Accounts: what the configuration says of one bot login, checked and complete."""
+
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from holdfast.core import weixin
+from holdfast.core.policy import Policy
+from holdfast.io.config_errors import redacted
+from holdfast.io.config_values import (
+    AccountId,
+    AppId,
+    BotAgent,
+    File,
+    Proxy,
+    RouteTag,
+    Token,
+    Url,
+    Variable,
+)
+
+BASE_URL = "https://ilinkai.weixin.qq.com"
+CDN_URL = "https://novac2c.cdn.weixin.qq.com/c2c"
+BOT_AGENT = "Holdfast/0.1.0"
+API_URL = "https://api.bot.qq.com"
+TOKEN_URL = "https://api.bot.qq.com/app/getAppAccessToken"  # noqa: S105 - an address.
+SANDBOX_API_URL = "https://sandbox.api.sgroup.qq.com"
+SANDBOX_TOKEN_URL = "https://bots.qq.com/app/getAppAccessToken"  # noqa: S105 - as above.
+
+WEIXIN_LOGINS = ("token", "token_file", "token_env")
+QQ_LOGINS = ("secret", "secret_file", "secret_env")
+
+
+class Source(Struct, frozen=True):
+    """Where the secret of a login is: in one of three places. `noun` is its name."""
+
+    noun: str
+    text: str
+    file: Path | None
+    variable: str
+
+
+class _Common(Struct, frozen=True, kw_only=True):
+    """What every account has."""
+
+    name: str
+    platform: str
+    # None: none, whatever the *_PROXY variables of the environment say.
+    proxy: Proxy | None = None
+
+
+class WeixinAccount(_Common, frozen=True, kw_only=True):
+    """One bot login. Exactly one of token, token_file and token_env is set.
+
+    Do not read the token here: `CredentialSource` reads it from wherever it is.
+    """
+
+    platform: Literal["weixin"] = "weixin"
+    # None: the one that came with the login, else BASE_URL; see `Credentials.base_url`.
+    base_url: Url | None = None
+    cdn_url: Url = CDN_URL
+    # Empty: derived from the token.
+    account_id: AccountId = ""
+    token: Token = ""
+    token_file: File | None = None
+    token_env: Variable = ""
+    # Value of the header SKRouteTag; empty: no header.
+    route_tag: RouteTag = ""
+    bot_agent: BotAgent = BOT_AGENT
+    policy: Policy = weixin.POLICY
+
+    @property
+    def source(self) -> Source:
+        """Where its token is."""
+        return Source("token", self.token, self.token_file, self.token_env)
+
+    def __repr__(self) -> str:
+        """Leave out what is secret."""
+        return redacted(self, "token", "proxy")
+
+
+class QqAccount(_Common, frozen=True, kw_only=True):
+    """One shard of one app. Exactly one of secret, secret_file, secret_env is set.
+
+    What it asks the gateway for, and which share of it, is in `policy.gateway`.
+    """
+
+    platform: Literal["qq"] = "qq"
+    app_id: AppId
+    secret: Token = ""
+    secret_file: File | None = None
+    secret_env: Variable = ""
+    api_url: Url = API_URL
+    token_url: Url = TOKEN_URL
+    policy: Policy = Policy()
+
+    @property
+    def source(self) -> Source:
+        """Where its secret is."""
+        return Source("secret", self.secret, self.secret_file, self.secret_env)
+
+    def __repr__(self) -> str:
+        """Leave out what is secret."""
+        return redacted(self, "secret", "proxy")
+
+
+Account = WeixinAccount | QqAccount

@@ -1,0 +1,1 @@
+"""The adapter for the official QQ Bot platform."""
