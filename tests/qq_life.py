@@ -5,12 +5,13 @@ answers and frames are read) are the real ones; here is only what carries bytes 
 waits. All chance comes from one seed.
 """
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
 from lives import Chance
+from qq_wires import TRIP_MS, URL, Calls, Memory, finished
 
 from holdfast.core import commands as cmd
 from holdfast.core import events as ev
@@ -19,8 +20,7 @@ from holdfast.core.policy import Policy
 from holdfast.core.qq_account import Qq
 from holdfast.core.qq_invariants import broken
 from holdfast.io.credentials import Credentials
-from holdfast.io.draft import Draft
-from holdfast.io.http import Failure, Response, make_tls_context
+from holdfast.io.http import make_tls_context
 from holdfast.io.qq import inbound, wire
 from holdfast.io.qq.peer import Place, QqPeer
 from holdfast.io.vault import Vault
@@ -28,69 +28,12 @@ from holdfast.replay.world import qq as world
 from holdfast.replay.world.qq_faults import AnyFault
 from holdfast.replay.world.qq_say import Say
 from holdfast.replay.world.qq_settings import Settings
-from holdfast.replay.world.qq_state import Peer
 from holdfast.replay.world.qq_wire import Close, Cut, Frame, Mute, Pong
-from holdfast.replay.world.wire import Reply, Request
+from holdfast.replay.world.wire import Reply
 
 BEGIN_MS = 1_788_231_600_000
-TRIP_MS = 10
 APP_ID, SECRET = "102000001", "EXAMPLESECRET"
-URL = "http://127.0.0.1"
-
-
-class Memory:
-    """Keeps the vault's values; a crash does not lose them."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-
-    def value(self, handle: str) -> bytes | None:
-        return self.kept.get(handle)
-
-
-class Calls:
-    """Carries calls to the model; it answers at once and says after what delay."""
-
-    def __init__(self, life: "QqLife") -> None:
-        self._life = life
-        self.delay_ms = 0
-
-    async def post(
-        self, url: str, headers: Mapping[str, str], body: bytes, timeout_ms: int
-    ) -> Response:
-        return await self.request("POST", url, headers, body, timeout_ms)
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        timeout_ms: int,
-    ) -> Response:
-        life, self.delay_ms = self._life, TRIP_MS
-        if not world.is_listening(life.peer, life.now_ms):
-            raise Failure("connect", "nobody listens", left=False)
-        path = url.removeprefix(URL)
-        lower = {name.lower(): value for name, value in headers.items()}
-        request = Request(method, path, tuple(lower.items()), body)
-        life.peer, reply = world.answer(life.peer, life.now_ms, request)
-        life.collect()
-        self.delay_ms += reply.delay_ms
-        if reply.transport is not None:
-            self.delay_ms += timeout_ms
-            raise Failure("timeout", f"no answer within {timeout_ms} ms", left=True)
-        return Response(reply.status, reply.body)
-
-
-def finished(coroutine: Coroutine[Any, Any, Draft]) -> Draft:
-    """Run what never waits."""
-    try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        draft: Draft = stop.value
-        return draft
-    raise AssertionError("it waited")
+TLS = make_tls_context()
 
 
 class QqLife:
@@ -115,18 +58,20 @@ class QqLife:
         self.state = Qq()
         self.peer = world.new_qq(settings, at_ms=BEGIN_MS)
         self.facts: list[tuple[ev.Fact, list[cmd.Command], Qq]] = []
-        self.keeps = False
+        self.keeps = False  # Whether `facts` is filled.
+        self.quiet = False  # Whether the users keep silent.
         self.seq = 0
         self.said: list[str] = []
         self.offered: dict[str, int] = {}
-        self.reports: list[cmd.Report] = []
-        self.escalations: list[cmd.Escalate] = []
+        self.told: list[cmd.Command] = []  # Reports, escalations and the like.
         self.open_sockets = self.open_most = 0
         self._ids: dict[int, tuple[str, str]] = {}
         self._replies = replies
         self._say_gap_ms = say_gap_ms
         self._order = count()
         self._coming: list[tuple[int, int, Callable[[], None]]] = []
+        # What goes on whatever process runs: the users, and the faults.
+        self._lasting: dict[Callable[[], None], None] = {}
         self._timers: dict[str, int] = {}
         self._socket: tuple[int, int] | None = None  # (epoch, the model's number)
         self._generation = 0
@@ -135,7 +80,8 @@ class QqLife:
         self._vault = Vault(b"k" * 32, "bob", memory)
         self._calls = Calls(self)
         place = Place(APP_ID, URL, f"{URL}/app/getAppAccessToken", TLS, None)
-        self._link = QqPeer(place, self._vault, self._calls, self._calls)  # type: ignore[arg-type]
+        calls: Any = self._calls
+        self._link = QqPeer(place, self._vault, calls, calls)
         self.boot()
         if say_gap_ms:
             self.after(self._pause_ms(), self._say)
@@ -169,7 +115,7 @@ class QqLife:
     def say(self, said: Say | None = None) -> str:
         """Let a user write; return the message's id."""
         self.peer = world.say(self.peer, self.now_ms, said or Say())
-        message_id = world_reply_to(self.peer)
+        message_id = self.peer.reply_to
         self.said.append(message_id)
         self.offered.setdefault(message_id, 0)
         self.collect()
@@ -178,7 +124,7 @@ class QqLife:
     def boot(self) -> None:
         """Start a process; what the last one waited for is gone with it."""
         self._generation += 1
-        self._coming = [entry for entry in self._coming if entry[2] in self._own]
+        self._coming = [entry for entry in self._coming if entry[2] in self._lasting]
         self._coming.sort()
         self._timers.clear()
         self._hang_up()
@@ -213,14 +159,10 @@ class QqLife:
 
     def after(self, delay_ms: int, happen: Callable[[], None]) -> None:
         """Let something happen whatever process runs then."""
-        self._own[happen] = None
+        self._lasting[happen] = None
         heappush(self._coming, (self.now_ms + delay_ms, next(self._order), happen))
 
     # What carries bytes.
-
-    @property
-    def _own(self) -> dict[Callable[[], None], None]:
-        return self.__dict__.setdefault("own", {})  # type: ignore[no-any-return]
 
     def _later(self, delay_ms: int, *events: ev.Event) -> None:
         generation = self._generation
@@ -233,11 +175,8 @@ class QqLife:
 
     def _act(self, command: cmd.Command) -> None:
         match command:
-            case cmd.SetTimer(name, due_ms):
-                self._timers[name] = due_ms
-                self._fire_later(name, due_ms)
-            case cmd.ClearTimer(name):
-                self._timers.pop(name, None)
+            case cmd.SetTimer() | cmd.ClearTimer():
+                self._set_timer(command)
             case cmd.ReloadCredentials():
                 handle = self._vault.hold_login(Credentials(token=SECRET))
                 self._later(2, ev.CredentialsLoaded(handle, APP_ID))
@@ -255,14 +194,15 @@ class QqLife:
                 self._tell(command)
             case cmd.Offer(message):
                 self._consume(message)
-            case cmd.Report():
-                self.reports.append(command)
-            case cmd.Escalate():
-                self.escalations.append(command)
             case _:
-                pass
+                self.told.append(command)
 
-    def _fire_later(self, name: str, due_ms: int) -> None:
+    def _set_timer(self, command: cmd.SetTimer | cmd.ClearTimer) -> None:
+        name = command.name
+        if isinstance(command, cmd.ClearTimer):
+            self._timers.pop(name, None)
+            return
+        due_ms = self._timers[name] = command.due_ms
         generation = self._generation
 
         def happen() -> None:
@@ -377,12 +317,3 @@ class QqLife:
         if not self.quiet:
             self.say()
         self.after(self._pause_ms(), self._say)
-
-    quiet = False
-
-
-TLS = make_tls_context()
-
-
-def world_reply_to(peer: Peer) -> str:
-    return peer.reply_to

@@ -111,9 +111,12 @@ def receive(
     return state, offered + heard + sent
 
 
-def finish(state: A, event: MessageDone) -> A:
-    """Note how far a consumer is."""
-    box = inbox.finish(state.inbox, event.consumer, event.message, event.through)
+def finish(state: A, event: MessageDone, seq: int) -> A:
+    """Note how far a consumer is; with what has not come yet nobody can be done."""
+    if event.message >= seq:
+        return state
+    through = min(event.through, seq - 1)
+    box = inbox.finish(state.inbox, event.consumer, event.message, through)
     return replace(state, inbox=box)
 
 

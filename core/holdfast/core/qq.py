@@ -194,9 +194,9 @@ def _dispatch_received(
 
 
 def _message_done(
-    state: Qq, event: ev.MessageDone, _fact: ev.Fact, _policy: Policy
+    state: Qq, event: ev.MessageDone, fact: ev.Fact, _policy: Policy
 ) -> Turn:
-    return finish(state, event), []
+    return finish(state, event, fact.seq), []
 
 
 def _beside(state: Qq, _event: ev.Event, _fact: ev.Fact, _policy: Policy) -> Turn:

@@ -222,9 +222,9 @@ def _message_received(
 
 
 def _message_done(
-    state: Weixin, event: ev.MessageDone, _fact: ev.Fact, _policy: Policy
+    state: Weixin, event: ev.MessageDone, fact: ev.Fact, _policy: Policy
 ) -> Turn:
-    return finish(state, event), []
+    return finish(state, event, fact.seq), []
 
 
 def _send_requested(
