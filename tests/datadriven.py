@@ -32,9 +32,9 @@ from holdfast.core.events import (
     Started,
     TimerFired,
 )
-from holdfast.core.invariants import broken
 from holdfast.core.policy import Policy
 from holdfast.core.weixin_account import Weixin
+from holdfast.core.weixin_invariants import broken
 from holdfast.replay.describe import (
     DescriptionError,
     describe_command,

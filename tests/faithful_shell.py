@@ -17,9 +17,9 @@ from holdfast.core.commands import (
     Send,
     SetTimer,
 )
-from holdfast.core.invariants import broken
 from holdfast.core.policy import Policy
 from holdfast.core.weixin_account import Weixin
+from holdfast.core.weixin_invariants import broken
 
 
 class Shell:

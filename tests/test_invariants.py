@@ -8,10 +8,19 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from holdfast.core import connection, inbox, invariants, pacing, session, weixin
+from holdfast.core import (
+    connection,
+    inbox,
+    invariants,
+    pacing,
+    session,
+    weixin,
+    weixin_invariants,
+)
 from holdfast.core.commands import (
     Command,
     Escalate,
+    NotifyStart,
     Offer,
     Poll,
     Report,
@@ -59,7 +68,7 @@ def promises(
 ) -> list[str]:
     """Return what a step from `before` to `after` with these commands breaks."""
     fact = Fact(9, AT_MS, event or RetryRequested())
-    return invariants.broken(before, fact, after, commands, POLICY)
+    return weixin_invariants.broken(before, fact, after, commands, POLICY)
 
 
 def with_session(**changes: object) -> Weixin:
@@ -83,7 +92,13 @@ def forgotten(context: str) -> tuple[Weixin, Send]:
     return replace(WELL, outbox=box), replace(SEND, context=context)
 
 
-BACKOFF = session.Phase.BACKOFF
+def finished(through: int) -> Weixin:
+    box = inbox.Inbox(consumers={"agent": inbox.Consumer(through)})
+    return replace(WELL, inbox=box)
+
+
+BACKOFF, RECOVERING = session.Phase.BACKOFF, session.Phase.RECOVERING
+PROBE = NotifyStart("login-1", 10_000)
 FATAL_TIMER = SetTimer(connection.RETRY, AT_MS + 300_000)
 MESSAGE = MessageReceived("alice", "body-1")
 
@@ -143,6 +158,22 @@ CASES: dict[str, tuple[Case, Case]] = {
         (WELL, (SetTimer(session.RETRY, AT_MS + 300_001),), WELL, NONE),
         (WELL, (SetTimer(session.RETRY, AT_MS + 300_000),), WELL, NONE),
     ),
+    "[2] two parts are sent at once": (
+        (replace(WELL, outbox=UNDER_WAY), (SEND, SEND), WELL, NONE),
+        (replace(WELL, outbox=UNDER_WAY), (SEND,), WELL, NONE),
+    ),
+    "[1] the session recovers without a probe": (
+        (with_session(phase=RECOVERING), (), WELL, NONE),
+        (with_session(phase=RECOVERING), (PROBE,), WELL, NONE),
+    ),
+    "[4] a message is offered twice": (
+        (WELL, (Offer(9), Offer(9)), WELL, MESSAGE),
+        (WELL, (Offer(9),), WELL, MESSAGE),
+    ),
+    "[4] a message is offered after it was done": (
+        (finished(9), (Offer(9),), WELL, MESSAGE),
+        (finished(8), (Offer(9),), WELL, MESSAGE),
+    ),
     "[4] a message is offered by a fact that brought none": (
         (WELL, (Offer(9),), WELL, NONE),
         (WELL, (Offer(9),), WELL, MESSAGE),
@@ -161,8 +192,16 @@ def test_a_promise_reports_the_step_that_breaks_it_and_no_other(
 
 
 def test_every_promise_of_the_module_has_its_case() -> None:
-    tree = ast.parse(Path(invariants.__file__).read_text("utf-8"))
-    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    sources = [
+        Path(str(module.__file__)).read_text("utf-8")
+        for module in (invariants, weixin_invariants)
+    ]
+    texts = [
+        node.value
+        for source in sources
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant)
+    ]
     named = [text for text in texts if re.match(r"\[\d\] [^A-Z]", str(text))]
     assert len(named) == len(CASES)
     for text in named:
@@ -186,7 +225,7 @@ def test_a_cap_is_the_longest_wait_that_the_policy_knows() -> None:
     fact = Fact(9, AT_MS, RetryRequested())
     for limits in (patient, hasty):
         policy = replace(POLICY, session=limits)
-        assert not invariants.broken(WELL, fact, WELL, [timer], policy)
+        assert not weixin_invariants.broken(WELL, fact, WELL, [timer], policy)
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ from holdfast.core.events import (
     PartRequest,
     SendAnswered,
 )
-from holdfast.core.invariants import broken
 from holdfast.core.outbox import ATTEMPTS_MAX
 from holdfast.core.policy import Policy
 from holdfast.core.recent import YOUNG_MIN, Recent
 from holdfast.core.weixin_account import Weixin
+from holdfast.core.weixin_invariants import broken
 
 STEPS = 200
 

@@ -51,6 +51,7 @@ class Trigger(Name):
     LOGIN = "login"  # Another login was read.
     MISS = "miss"  # No login could be read.
     RELOAD = "reload"  # Time to look for a login again.
+    THROTTLE = "throttle"  # The peer wants no probe before a certain time.
     DUE = "due"
 
 
@@ -92,6 +93,8 @@ TABLE = compile_table(
         (Trigger.UNANSWERED, Phase.RECOVERING, Phase.BACKOFF),
         (Trigger.EXHAUST, Phase.RECOVERING, Phase.EXPIRED),
         (Trigger.DUE, Phase.BACKOFF, Phase.RECOVERING),
+        (Trigger.THROTTLE, Phase.ACTIVE, Phase.BACKOFF),
+        (Trigger.THROTTLE, Phase.RECOVERING, Phase.BACKOFF),
         # A poll that was under way when a send was refused may still succeed.
         (Trigger.SUCCEED, Phase.EXPIRED, Phase.ACTIVE),
         (Trigger.SUCCEED, Phase.RECOVERING, Phase.ACTIVE),
@@ -143,6 +146,16 @@ def step(
             )
             reload = [ReloadCredentials()] if phase is Phase.EXPIRED else []
             return after, [*_unset(session, trigger), *reload]
+
+
+def hold(session: Session, at_ms: int, due_ms: int) -> tuple[Session, list[Command]]:
+    """Wait until the peer takes a probe again; nothing is counted against the login."""
+    phase = TABLE.next.get((session.phase, Trigger.THROTTLE))
+    if phase is None:
+        return session, []
+    since_ms = _since(session, phase, at_ms)
+    after = replace(session, phase=phase, since_ms=since_ms, due_ms=due_ms)
+    return after, [SetTimer(RETRY, due_ms)]
 
 
 def doubted(session: Session) -> bool:

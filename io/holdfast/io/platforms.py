@@ -11,8 +11,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from holdfast.core import invariants, weixin
-from holdfast.core.weixin_account import Weixin, live_handles
+from holdfast.core import (
+    qq,
+    qq_account,
+    qq_invariants,
+    weixin,
+    weixin_account,
+    weixin_invariants,
+)
+from holdfast.io.qq import inbound as qq_inbound
+from holdfast.io.qq import peer as qq_peer
+from holdfast.io.qq import wire as qq_wire
 from holdfast.io.reading import Reading
 from holdfast.io.rules import Check, Peer, State, Step
 from holdfast.io.vault import Vault
@@ -44,14 +53,26 @@ class Platform(Struct, frozen=True):
 
 WEIXIN = Platform(
     name=weixin.PLATFORM,
-    state=Weixin,
+    state=weixin_account.Weixin,
     step=weixin.step,
-    broken=invariants.broken,
-    live_handles=live_handles,
+    broken=weixin_invariants.broken,
+    live_handles=weixin_account.live_handles,
     open_peer=weixin_peer.open_peer,
     read=weixin_inbound.read,
     targets="the `from_` of a message",
     is_target=lambda _: True,
     reply_context=None,
 )
-PLATFORMS: Mapping[str, Platform] = {one.name: one for one in (WEIXIN,)}
+QQ = Platform(
+    name=qq.PLATFORM,
+    state=qq_account.Qq,
+    step=qq.step,
+    broken=qq_invariants.broken,
+    live_handles=qq_account.live_handles,
+    open_peer=qq_peer.open_peer,
+    read=qq_inbound.read,
+    targets=qq_wire.TARGETS,
+    is_target=qq_wire.is_target,
+    reply_context=qq_wire.reply_context,
+)
+PLATFORMS: Mapping[str, Platform] = {one.name: one for one in (WEIXIN, QQ)}

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from holdfast.core import invariants, weixin
+from holdfast.core import qq, qq_invariants, weixin, weixin_invariants
 from holdfast.core.commands import Command
 from holdfast.core.events import Fact
 from holdfast.core.policy import Policy
+from holdfast.core.qq_account import Qq
 from holdfast.core.weixin_account import Weixin
 
 # States differ in type by platform, and nothing here looks into them.
@@ -29,7 +30,12 @@ PLATFORMS: Mapping[str, Platform] = {
     platform.name: platform
     for platform in (
         Platform(
-            weixin.PLATFORM, weixin.step, Weixin, weixin.POLICY, invariants.broken
+            weixin.PLATFORM,
+            weixin.step,
+            Weixin,
+            weixin.POLICY,
+            weixin_invariants.broken,
         ),
+        Platform(qq.PLATFORM, qq.step, Qq, qq.POLICY, qq_invariants.broken),
     )
 }

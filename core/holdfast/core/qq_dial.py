@@ -1,0 +1,294 @@
+"""The way to a socket: an access token, an address, a dial, one after the other.
+
+A dial is one epoch, from its first question to the socket's end. The token is asked for
+apart from it, because sends need one whether there is a socket or not; a dial that
+finds none waits for it.
+"""
+
+from msgspec.structs import replace
+
+from holdfast.core import connection as transport
+from holdfast.core import session
+from holdfast.core.account import complain, pump
+from holdfast.core.backoff import doubled_ms
+from holdfast.core.commands import (
+    ClearTimer,
+    Command,
+    Escalate,
+    FetchGateway,
+    FetchToken,
+    OpenSocket,
+    SetTimer,
+)
+from holdfast.core.connection import Cause
+from holdfast.core.events import Fact
+from holdfast.core.policy import Policy
+from holdfast.core.qq_account import (
+    NONE,
+    RENEW,
+    Gateway,
+    Qq,
+    Socket,
+    Stage,
+    Token,
+    Turn,
+    current,
+    fail,
+    identify_ms,
+    lose,
+    scene,
+    usable_token,
+)
+from holdfast.core.qq_events import (
+    DialFailed,
+    GatewayAnswered,
+    GatewayFailed,
+    TokenAnswered,
+    TokenFailed,
+)
+from holdfast.core.qq_rules import (
+    Verdict,
+    advised,
+    call_words,
+    dial_words,
+    read_gateway,
+    read_token,
+    reset_ms,
+    token_life_ms,
+)
+from holdfast.core.qq_seq import Resumption
+
+TRIES_MAX = 20
+DENIALS_BEFORE_IDENTIFY, DENIALS_BEFORE_FATAL = 2, 3
+DIALLED = (session.Phase.ACTIVE, session.Phase.RECOVERING)
+FATAL = transport.Phase.FATAL
+
+
+def dial(state: Qq, fact: Fact, policy: Policy) -> Turn:
+    """Begin the next dial, unless one is under way or none may be."""
+    link, login = state.connection, state.session
+    busy = state.stopping or state.socket.stage is not NONE or link.due_ms
+    if busy or link.phase is FATAL or login.phase not in DIALLED:
+        return state, []
+    if not state.resumption.session:
+        ready_ms = identify_ms(state.gateway, fact.at_ms, policy.gateway)
+        if ready_ms > fact.at_ms:
+            return hold(state, fact, ready_ms)
+    link, commands = transport.dial(link, fact.at_ms, policy.connection)
+    state = replace(state, connection=link, socket=Socket(stage=Stage.TOKEN))
+    state, asked = proceed(state, fact, policy)
+    return state, commands + asked
+
+
+def hold(state: Qq, fact: Fact, until_ms: int) -> Turn:
+    """Give the dial up until the peer takes one: nothing was lost."""
+    after, commands = session.hold(state.session, fact.at_ms, until_ms)
+    link = replace(state.connection, dialed_ms=0)
+    state = replace(state, session=after, connection=link, socket=Socket())
+    return state, commands
+
+
+def proceed(state: Qq, fact: Fact, policy: Policy) -> Turn:
+    """Ask for what the dial lacks next."""
+    token, stage = usable_token(state, fact.at_ms), state.socket.stage
+    if stage is Stage.TOKEN:
+        if not token:
+            return fetch_token(state, policy)
+        stage = Stage.ADDRESS
+        if not state.gateway.url:
+            limit_ms = policy.gateway.call_timeout_ms
+            asked = FetchGateway(state.connection.epoch, token, limit_ms)
+            return replace(state, socket=Socket(stage=stage)), [asked]
+    if stage is Stage.ADDRESS and state.gateway.url:
+        limit_ms = policy.gateway.dial_timeout_ms
+        opened = OpenSocket(state.connection.epoch, state.gateway.url, limit_ms)
+        return replace(state, socket=Socket(stage=Stage.DIALING)), [opened]
+    return state, []
+
+
+def fetch_token(state: Qq, policy: Policy) -> Turn:
+    """Ask for an access token, unless the call is under way."""
+    token, credential = state.token, state.session.credential
+    if token.asked or not credential or state.stopping:
+        return state, []
+    state = replace(state, token=replace(token, asked=True, due_ms=0))
+    commands: list[Command] = [ClearTimer(RENEW)] if token.due_ms else []
+    limit_ms = policy.gateway.call_timeout_ms
+    return state, [*commands, FetchToken(credential, limit_ms)]
+
+
+def want_token(state: Qq, fact: Fact, policy: Policy) -> Turn:
+    """Ask for a token that sends wait for, whatever the socket does."""
+    waiting = state.outbox.queues and not state.stopping and not state.token.due_ms
+    if not waiting or usable_token(state, fact.at_ms):
+        return state, []
+    return fetch_token(state, policy)
+
+
+def drop_token(state: Qq) -> Turn:
+    """Use this access token no more."""
+    commands: list[Command] = [ClearTimer(RENEW)] if state.token.due_ms else []
+    token = Token(asked=state.token.asked, tries=state.token.tries)
+    return replace(state, token=token), commands
+
+
+def token_answered(state: Qq, event: TokenAnswered, fact: Fact, policy: Policy) -> Turn:
+    """Take a token, or what was said instead of one."""
+    if not state.token.asked:
+        return state, []
+    state = replace(state, token=replace(state.token, asked=False))
+    if event.credential != state.session.credential:
+        # Of a login that is no more: ask again for the one that is.
+        return _ask_again(state, fact, policy)
+    verdict, said = read_token(event), call_words(event)
+    if verdict is Verdict.GOOD:
+        return _adopt(state, event, fact, policy)
+    state = complain(state, fact, "token", str(event.code or event.status), said)
+    if verdict is Verdict.BAD:
+        return _refused(state, event.code or 0, advised(event.code, said), fact, policy)
+    wait_ms = policy.gateway.busy_ms if verdict is Verdict.BUSY else 0
+    cause = Cause(fact.at_ms, "token", said, wait_ms=wait_ms)
+    return _without_token(state, cause, policy)
+
+
+def token_failed(state: Qq, event: TokenFailed, fact: Fact, policy: Policy) -> Turn:
+    """Try again later, with the token that is there as long as it is good."""
+    if not state.token.asked:
+        return state, []
+    state = replace(state, token=replace(state.token, asked=False))
+    if event.credential != state.session.credential:
+        return _ask_again(state, fact, policy)
+    said = f"{event.kind}: {event.reason}".rstrip(": ")
+    state = complain(state, fact, "token", event.kind, said)
+    return _without_token(state, Cause(fact.at_ms, event.kind, said), policy)
+
+
+def _ask_again(state: Qq, fact: Fact, policy: Policy) -> Turn:
+    if state.socket.stage is Stage.TOKEN:
+        return fetch_token(state, policy)
+    return want_token(state, fact, policy)
+
+
+def _adopt(state: Qq, event: TokenAnswered, fact: Fact, policy: Policy) -> Turn:
+    """Use the token, and ask again shortly before it ends; never in a hot loop (2)."""
+    limits, old = policy.token, state.token
+    life_ms = token_life_ms(event, limits)
+    same = event.token == old.handle
+    tries = min(old.tries + 1, TRIES_MAX) if same else 0
+    least_ms = doubled_ms(limits.renew_ms_min, limits.renew_ms_max, tries)
+    due_ms = fact.at_ms + max(life_ms - limits.renew_early_ms, least_ms)
+    # A token that is over as it comes is all there is: it is used until the next.
+    until_ms = fact.at_ms + max(life_ms, least_ms)
+    token = Token(event.token, until_ms, due_ms=due_ms, tries=tries)
+    state = replace(state, token=token)
+    commands: list[Command] = [SetTimer(RENEW, due_ms)]
+    state, sent = pump(state, scene(state, fact, policy))
+    state, asked = proceed(state, fact, policy)
+    return state, commands + sent + asked
+
+
+def _without_token(state: Qq, cause: Cause, policy: Policy) -> Turn:
+    """Set the timer for the next call; a dial that waited is lost."""
+    limits, tries = policy.token, state.token.tries
+    wait_ms = doubled_ms(limits.renew_ms_min, limits.renew_ms_max, tries)
+    due_ms = cause.at_ms + max(wait_ms, cause.wait_ms)
+    token = replace(state.token, due_ms=due_ms, tries=min(tries + 1, TRIES_MAX))
+    state = replace(state, token=token)
+    commands: list[Command] = [SetTimer(RENEW, due_ms)]
+    if state.socket.stage is Stage.TOKEN:
+        state, lost = lose(state, cause, policy)
+        commands += lost
+    return state, commands
+
+
+def _refused(state: Qq, code: int, said: str, fact: Fact, policy: Policy) -> Turn:
+    """Tell a human that the login is refused; a socket that lives may live on."""
+    cause = Cause(fact.at_ms, f"token_{code}", said)
+    if state.socket.stage is Stage.TOKEN:
+        return fail(replace(state, socket=Socket()), cause, policy)
+    due_ms = fact.at_ms + policy.connection.fatal_retry_ms
+    state = replace(state, token=replace(state.token, due_ms=due_ms))
+    return state, [Escalate(cause.code, said), SetTimer(RENEW, due_ms)]
+
+
+def gateway_answered(
+    state: Qq, event: GatewayAnswered, fact: Fact, policy: Policy
+) -> Turn:
+    """Take the address and the count of identifies, and dial."""
+    if not current(state, event.epoch) or state.socket.stage is not Stage.ADDRESS:
+        return state, []
+    verdict = read_gateway(event)
+    if verdict is Verdict.GOOD:
+        gateway = _learnt(state.gateway, event, fact.at_ms)
+        state = replace(state, gateway=gateway)
+        ready_ms = identify_ms(gateway, fact.at_ms, policy.gateway)
+        if not state.resumption.session and ready_ms > fact.at_ms:
+            return hold(state, fact, ready_ms)
+        return proceed(state, fact, policy)
+    return _without_address(state, verdict, event, fact, policy)
+
+
+def _without_address(
+    state: Qq, verdict: Verdict, event: GatewayAnswered, fact: Fact, policy: Policy
+) -> Turn:
+    said, code = call_words(event), event.err_code or event.code or event.status
+    state = complain(state, fact, "gateway", str(code), said)
+    cause = Cause(fact.at_ms, f"gateway_{code}", advised(code, said))
+    if verdict is Verdict.BUSY:
+        return hold(state, fact, fact.at_ms + policy.gateway.busy_ms)
+    if verdict is Verdict.LOST:
+        return lose(state, cause, policy)
+    state = replace(state, socket=Socket())
+    blame = fail if verdict is Verdict.BAD else denied
+    return blame(state, cause, policy)
+
+
+def _learnt(gateway: Gateway, event: GatewayAnswered, at_ms: int) -> Gateway:
+    return replace(
+        gateway,
+        url=event.url,
+        failed=0,
+        remaining=event.remaining,
+        reset_ms=at_ms + reset_ms(event),
+        concurrency=max(1, min(event.max_concurrency or 1, 1_000)),
+    )
+
+
+def gateway_failed(state: Qq, event: GatewayFailed, fact: Fact, policy: Policy) -> Turn:
+    """Take the end of the call without an answer."""
+    if not current(state, event.epoch) or state.socket.stage is not Stage.ADDRESS:
+        return state, []
+    said = f"{event.kind}: {event.reason}".rstrip(": ")
+    state = complain(state, fact, "gateway", event.kind, said)
+    return lose(state, Cause(fact.at_ms, event.kind, said), policy)
+
+
+def dial_failed(state: Qq, event: DialFailed, fact: Fact, policy: Policy) -> Turn:
+    """Wait and dial again; after a few failures the address may be another."""
+    if not current(state, event.epoch) or state.socket.stage is not Stage.DIALING:
+        return state, []
+    said, gateway = dial_words(event), state.gateway
+    state = complain(state, fact, "dial", event.kind, said)
+    failed = gateway.failed + 1
+    stale = failed >= policy.gateway.dials_before_address
+    gateway = replace(
+        gateway, url="" if stale else gateway.url, failed=0 if stale else failed
+    )
+    state = replace(state, gateway=gateway)
+    return lose(state, Cause(fact.at_ms, event.kind, said), policy)
+
+
+def denied(state: Qq, cause: Cause, policy: Policy) -> Turn:
+    """Drop a refused token; refused again, the session too; then tell a human (6).
+
+    Nothing is under way any more when this is called.
+    """
+    denials = min(state.denials + 1, DENIALS_BEFORE_FATAL)
+    state, commands = drop_token(replace(state, denials=denials))
+    if denials >= DENIALS_BEFORE_FATAL:
+        state, told = fail(state, cause, policy)
+        return state, commands + told
+    if denials >= DENIALS_BEFORE_IDENTIFY:
+        state = replace(state, resumption=Resumption())
+    state, lost = lose(state, cause, policy)
+    return state, commands + lost
