@@ -17,8 +17,8 @@ from holdfast.core.events import Event, Fact
 from holdfast.core.weixin_account import Weixin
 from holdfast.io import Config, Service, Surroundings, open_service
 from holdfast.io.clock import Clock, TrioClock
+from holdfast.io.config import Account, WeixinAccount
 from holdfast.io.config import Service as ServiceTable
-from holdfast.io.config import WeixinAccount
 from holdfast.io.journal import Journal, open_journal
 from holdfast.io.journal_read import JournalReader
 from holdfast.io.journal_rows import Entry
@@ -83,7 +83,7 @@ def account(
     return WeixinAccount(name=name, platform="weixin", **given)
 
 
-def config(folder: Path, *accounts: WeixinAccount) -> Config:
+def config(folder: Path, *accounts: Account) -> Config:
     data_dir = folder / "data"
     table = ServiceTable(data_dir=data_dir, api_token_file=data_dir / "api_token")
     return Config(table, {one.name: one for one in accounts})

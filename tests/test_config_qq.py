@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from holdfast.core.policy import GatewayPolicy, Policy
+from holdfast.core import qq
+from holdfast.core.policy import GatewayPolicy
 from holdfast.io.config import ConfigError, QqAccount, load_config
 from holdfast.io.config_accounts import API_URL, TOKEN_URL
-from holdfast.io.config_qq import INTENTS, UNAPPROVED
+from holdfast.io.config_intents import INTENTS, UNAPPROVED
 
 BOB = '[accounts.bob]\nplatform = "qq"\napp_id = "102000001"\n'
 ENV_BOB = "HOLDFAST__ACCOUNTS__BOB__"
@@ -41,7 +43,7 @@ def test_an_app_id_is_enough(tmp_path: Path) -> None:
     assert (bob.api_url, bob.token_url, bob.proxy) == (API_URL, TOKEN_URL, None)
     mask = sum(1 << INTENTS[name] for name in UNAPPROVED)
     gateway = GatewayPolicy(intents=mask, shard=0, shards=1)
-    assert bob.policy == Policy(gateway=gateway)
+    assert bob.policy == replace(qq.POLICY, gateway=gateway)
 
 
 def test_all_that_can_be_said_is_taken(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from qq_rig import (
 )
 from shell_rig import answer
 
-from holdfast.core.commands import FetchToken, Send
+from holdfast.core.commands import Send
 from holdfast.core.events import Event, SendAnswered
 from holdfast.io.qq import wire
 from holdfast.io.vault import BODY, CONTEXT
@@ -135,14 +135,3 @@ async def test_words_that_repeat_what_we_said_are_masked() -> None:
     event = await sent(answer(body), context=wire.reply_context(MESSAGE), number=1)
     assert isinstance(event, SendAnswered)
     assert event.errmsg == "bad: …, …, …"
-
-
-async def test_a_send_may_name_the_login_and_gets_its_newest_token() -> None:
-    calls: list[Call] = []
-    reply = answer(f'{{"access_token":"{ACCESS}","id":"1"}}'.encode())
-    async with answered(reply, calls) as it:
-        await it.peer.perform(FetchToken(it.login, 5_000))
-        body = it.keep(BODY, "hi")
-        send = Send(1, 0, "dm:7", body, "x", it.login, timeout_ms=5_000)
-        await it.peer.perform(send)
-    assert calls[-1].headers["authorization"] == f"QQBot {ACCESS}"

@@ -2,24 +2,15 @@
 
 import msgspec
 import pytest
-from msgspec.structs import replace
 
 from holdfast.core.events import SendRequested
 from holdfast.core.policy import DeliveryPolicy
 from holdfast.io.draft import Draft
-from holdfast.io.platforms import WEIXIN
+from holdfast.io.platforms import QQ, WEIXIN
 from holdfast.io.qq import inbound, wire
 from holdfast.io.sending import SendRefusedError, Wish, draft_text
 from holdfast.io.vault import BODY, CONTEXT, Vault
 
-QQ = replace(
-    WEIXIN,
-    name="qq",
-    read=inbound.read,
-    targets=wire.TARGETS,
-    is_target=wire.is_target,
-    reply_context=wire.reply_context,
-)
 MESSAGE = "ROBOT1.0_Ex4mple.C2C-0001_a!"
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from holdfast.core import weixin
+from holdfast.core import qq, weixin
 from holdfast.core.policy import Policy
-from holdfast.io import config_qq
+from holdfast.io import config_intents
 from holdfast.io.config_accounts import (
     WEIXIN_LOGINS,
     Account,
@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 # {platform: its numbers, before the file changes any}
-POLICIES = {weixin.PLATFORM: weixin.POLICY, "qq": config_qq.POLICY}
+POLICIES = {weixin.PLATFORM: weixin.POLICY, qq.PLATFORM: config_intents.POLICY}
 
 _ACCOUNT_NAME = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9._-]{1,64}")
 
@@ -128,7 +128,7 @@ def _account(
     if not platform:
         return None
     login_file = service.login_file(name)
-    read = {"weixin": read_weixin, "qq": read_qq}[platform]
+    read = {weixin.PLATFORM: read_weixin, qq.PLATFORM: read_qq}[platform]
     return read(document, name, login_file, policies[platform])
 
 

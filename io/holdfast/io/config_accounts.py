@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from holdfast.core import weixin
 from holdfast.core.policy import Policy
+from holdfast.io import config_intents
 from holdfast.io.config_errors import redacted
 from holdfast.io.config_values import (
     AccountId,
@@ -93,7 +94,7 @@ class QqAccount(_Common, frozen=True, kw_only=True):
     secret_env: Variable = ""
     api_url: Url = API_URL
     token_url: Url = TOKEN_URL
-    policy: Policy = Policy()
+    policy: Policy = config_intents.POLICY
 
     @property
     def source(self) -> Source:

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from holdfast.core.policy import GatewayPolicy, Policy
+from holdfast.core.policy import Policy
 from holdfast.io.config_accounts import (
     QQ_LOGINS,
     SANDBOX_API_URL,
@@ -17,31 +17,11 @@ from holdfast.io.config_accounts import (
     QqAccount,
 )
 from holdfast.io.config_errors import shown, sort_of, unknown
+from holdfast.io.config_intents import INTENTS
 from holdfast.io.config_logins import keep_one_login
 from holdfast.io.config_policy import lay_policy
 from holdfast.io.config_tables import Document, KeyPath, kinds_of
 
-# The names of section 5, and the bit of each.
-INTENTS = {
-    "guilds": 0,
-    "guild_members": 1,
-    "guild_messages": 9,
-    "guild_message_reactions": 10,
-    "direct_message": 12,
-    "open_forum": 18,
-    "audio_or_live_channel_member": 19,
-    "enter_aio": 23,
-    "group_member": 24,
-    "group_and_c2c": 25,
-    "interaction": 26,
-    "message_audit": 27,
-    "forums": 28,
-    "audio_action": 29,
-    "public_guild_messages": 30,
-}
-# What every bot may have. One bit that was not granted refuses the whole Identify (5).
-UNAPPROVED = ("guilds", "guild_members", "public_guild_messages")
-POLICY = Policy(gateway=GatewayPolicy(intents=sum(1 << INTENTS[n] for n in UNAPPROVED)))
 SHARDS_MAX = 10_000
 
 

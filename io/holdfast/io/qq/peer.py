@@ -92,8 +92,6 @@ class QqPeer:
         self._calls = calls
         self._sends = sends
         self._conversation: Conversation | None = None
-        # {login: the token that was given for it last}
-        self._newest: dict[str, str] = {}
 
     async def perform(self, command: Command) -> Draft:
         """Carry out a command that asks the peer; return the fact that answers it."""
@@ -146,8 +144,6 @@ class QqPeer:
         token = wire.token_of(opened.fields)
         said = wire.said(response, opened, (secret, token))
         handle = self._vault.hold_token(token) if token else ""
-        if handle:
-            self._newest[command.credential] = handle
         answered = TokenAnswered(
             credential=command.credential,
             status=response.status,
@@ -176,7 +172,7 @@ class QqPeer:
     async def _send(self, command: Send) -> Draft:
         text = self._vault.text(command.body)
         context = self._vault.bytes(command.context)
-        token = self._token_of(command.credential)
+        token = self._vault.token(command.credential)
         try:
             response = await self._sends.post(
                 self.place.api_url + wire.path_of(command.peer),
@@ -204,11 +200,6 @@ class QqPeer:
             trace=said.trace,
         )
         return Draft((answered,))
-
-    def _token_of(self, credential: str) -> str:
-        """Return the token of this handle, or the newest of the login it stands for."""
-        newest = self._newest.get(credential, "")
-        return self._vault.token(credential) or self._vault.token(newest)
 
 
 def _gateway_answered(epoch: int, response: Response, token: str) -> GatewayAnswered:
