@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from lives import Chance
-from qq_wires import TRIP_MS, URL, Calls, Memory, finished
+from qq_wires import TRIP_MS, URL, Calls, Memory, finished, frame_of, request_of
 
 from holdfast.core import commands as cmd
 from holdfast.core import events as ev
@@ -131,15 +131,9 @@ class QqLife:
         self.take(ev.Started(self.chance.bits() >> 11, "0.1.0", self.policy))
 
     def send(self, to: str, *bodies: str, reply_to: str = "") -> int:
-        kept = [self._vault.seal("body", body) for body in bodies]
-        self._keep(tuple(kept))
-        parts = tuple(ev.PartRequest(one.handle, 1) for one in kept)
-        context = b""
-        if reply_to:
-            context = wire.reply_context(reply_to)
-            self._keep((self._vault.seal("context", context),))
-        handle = self._vault.handle("context", context)
-        self.take(ev.SendRequested(to, parts, reply_to=handle))
+        draft = request_of(self._vault, to, bodies, reply_to)
+        self._keep(draft.kept)
+        self.take(*draft.events)
         return self.seq
 
     def take(self, *events: ev.Event) -> None:
@@ -242,19 +236,12 @@ class QqLife:
     ) -> None:
         if self._socket is None or self._socket[0] != order.epoch:
             return
-        number, vault = self._socket[1], self._vault
-        match order:
-            case cmd.Ping():
-                self.peer = world.ping(self.peer, self.now_ms, number)
-                self.collect()
-                return
-            case cmd.Identify(_, token, intents, shard):
-                text = wire.identify(vault.token(token), intents, shard)
-            case cmd.Resume(_, token, session, seq):
-                text = wire.resume(vault.token(token), vault.text(session), seq)
-            case cmd.Heartbeat(_, last):
-                text = wire.heartbeat(last)
-        self.peer = world.hear(self.peer, self.now_ms, number, text)
+        number = self._socket[1]
+        if isinstance(order, cmd.Ping):
+            self.peer = world.ping(self.peer, self.now_ms, number)
+        else:
+            text = frame_of(order, self._vault)
+            self.peer = world.hear(self.peer, self.now_ms, number, text)
         self.collect()
 
     def collect(self) -> None:

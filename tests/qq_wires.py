@@ -1,10 +1,14 @@
 """What carries an account's calls to the simulated platform, without any socket."""
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 
+from holdfast.core.commands import Heartbeat, Identify, Resume
+from holdfast.core.events import PartRequest, SendRequested
 from holdfast.io.draft import Draft
 from holdfast.io.http import Failure, Response
+from holdfast.io.qq import wire
+from holdfast.io.vault import BODY, CONTEXT, Vault
 from holdfast.replay.world import qq as world
 from holdfast.replay.world.qq_state import Peer
 from holdfast.replay.world.wire import Request
@@ -75,3 +79,25 @@ def finished(coroutine: Coroutine[Any, Any, Draft]) -> Draft:
         draft: Draft = stop.value
         return draft
     raise AssertionError("it waited")
+
+
+def frame_of(order: Identify | Resume | Heartbeat, vault: Vault) -> str:
+    """Return what is said on the socket for an order."""
+    match order:
+        case Identify(_, token, intents, shard):
+            return wire.identify(vault.token(token), intents, shard)
+        case Resume(_, token, session, seq):
+            return wire.resume(vault.token(token), vault.text(session), seq)
+        case Heartbeat(_, last):
+            return wire.heartbeat(last)
+
+
+def request_of(vault: Vault, to: str, bodies: Sequence[str], reply_to: str) -> Draft:
+    """Return the fact that asks for a delivery, and what is kept with it."""
+    kept = [vault.seal(BODY, body) for body in bodies]
+    parts = tuple(PartRequest(one.handle, 1) for one in kept)
+    context = wire.reply_context(reply_to)
+    if context:
+        kept.append(vault.seal(CONTEXT, context))
+    event = SendRequested(to, parts, reply_to=vault.handle(CONTEXT, context))
+    return Draft((event,), tuple(kept))
