@@ -83,7 +83,6 @@ TABLE = compile_table(
         (Trigger.FAIL, Phase.RECONNECTING, Phase.FATAL),
         (Trigger.FAIL, Phase.CONNECTED, Phase.FATAL),
         (Trigger.FAIL, Phase.HEARTBEATING, Phase.FATAL),
-        (Trigger.RETRY, Phase.RECONNECTING, Phase.RECONNECTING),
         (Trigger.RETRY, Phase.FATAL, Phase.RECONNECTING),
         *((Trigger.START, phase, Phase.RECONNECTING) for phase in Phase),
     ],

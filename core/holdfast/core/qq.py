@@ -97,8 +97,10 @@ def _session_due(state: Qq, fact: ev.Fact, policy: Policy) -> Turn:
 
 def _connection_due(state: Qq, fact: ev.Fact, policy: Policy) -> Turn:
     state = replace(state, connection=replace(state.connection, due_ms=0))
-    retry, cause = transport.Trigger.RETRY, transport.Cause(fact.at_ms)
-    state, commands = move_connection(state, retry, cause, policy)
+    commands: list[Command] = []
+    if state.connection.phase is transport.Phase.FATAL:
+        retry, cause = transport.Trigger.RETRY, transport.Cause(fact.at_ms)
+        state, commands = move_connection(state, retry, cause, policy)
     state, dialled = dial(state, fact, policy)
     return state, commands + dialled
 

@@ -19,6 +19,8 @@ from holdfast.core import (
     weixin_account,
     weixin_invariants,
 )
+from holdfast.core.qq_account import Qq
+from holdfast.core.weixin_account import Weixin
 from holdfast.io.qq import inbound as qq_inbound
 from holdfast.io.qq import peer as qq_peer
 from holdfast.io.qq import wire as qq_wire
@@ -53,7 +55,7 @@ class Platform(Struct, frozen=True):
 
 WEIXIN = Platform(
     name=weixin.PLATFORM,
-    state=weixin_account.Weixin,
+    state=Weixin,
     step=weixin.step,
     broken=weixin_invariants.broken,
     live_handles=weixin_account.live_handles,
@@ -65,7 +67,7 @@ WEIXIN = Platform(
 )
 QQ = Platform(
     name=qq.PLATFORM,
-    state=qq_account.Qq,
+    state=Qq,
     step=qq.step,
     broken=qq_invariants.broken,
     live_handles=qq_account.live_handles,
