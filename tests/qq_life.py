@@ -66,8 +66,7 @@ class QqLife:
         self.state = Qq()
         self.peer = world.new_qq(settings, at_ms=BEGIN_MS)
         self.facts: list[tuple[ev.Fact, list[cmd.Command], Qq]] = []
-        self.keeps = False  # Whether `facts` is filled.
-        self.quiet = False  # Whether the users keep silent.
+        self.keeps = self.quiet = False  # Keep `facts`; keep the users silent.
         self.seq = 0
         self.said: list[str] = []
         self.offered: dict[str, int] = {}
@@ -163,8 +162,6 @@ class QqLife:
         """Let something happen whatever process runs then."""
         self._lasting[happen] = None
         heappush(self._coming, (self.now_ms + delay_ms, next(self._order), happen))
-
-    # What carries bytes.
 
     def _later(self, delay_ms: int, *events: ev.Event) -> None:
         generation = self._generation
@@ -284,8 +281,6 @@ class QqLife:
     def _keep(self, kept: tuple[Any, ...]) -> None:
         for value in kept:
             self._memory.kept[value.handle] = value.value
-
-    # The app and the users.
 
     def _consume(self, message: int) -> None:
         message_id, peer = self._ids.pop(message)

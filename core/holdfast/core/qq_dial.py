@@ -267,6 +267,9 @@ def dial_failed(state: Qq, event: DialFailed, fact: Fact, policy: Policy) -> Tur
     """Wait and dial again; after a few failures the address may be another."""
     if not current(state, event.epoch) or state.socket.stage is not Stage.DIALING:
         return state, []
+    if state.socket.closing:
+        link = replace(state.connection, dialed_ms=0)
+        return dial(replace(state, connection=link, socket=Socket()), fact, policy)
     said, gateway = dial_words(event), state.gateway
     state = complain(state, fact, "dial", event.kind, said)
     failed = gateway.failed + 1

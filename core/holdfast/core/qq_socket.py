@@ -254,7 +254,7 @@ def part(state: Qq, parting: Parting) -> Turn:
         return replace(state, socket=socket), [*commands, CloseSocket(epoch)]
     if socket.stage is Stage.DIALING:
         socket = replace(socket, closing=True, parting=parting)
-        return replace(state, socket=socket), []
+        return replace(state, socket=socket), [CloseSocket(epoch)]
     link = replace(state.connection, dialed_ms=0)
     return replace(state, connection=link, socket=Socket()), []
 
