@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from holdfast.core.commands import ClearTimer, Command, Forget, Report, SetTimer
 from holdfast.core.events import SendRequested
-from holdfast.core.grants import NOBODY, Grant, grant
+from holdfast.core.grants import NOBODY, Grant, grant, repeatable
 from holdfast.core.keys import claim, claimed
 from holdfast.core.outbox import (
     Order,
@@ -143,12 +143,9 @@ def answer(
 
 
 def _is_last_try(sending: Sending, part: Part, scene: Scene) -> bool:
-    """Say whether a part whose answer was lost is not sent again.
-
-    A push is not: nothing tells the peer that it has seen it.
-    """
-    push = scene.terms is not None and not sending.context
-    return push or part.losses + 1 >= scene.policy.unknown_tries_max
+    """Say whether a part whose answer was lost is not sent again."""
+    double = not repeatable(sending.peer, sending.context, scene)
+    return double or part.losses + 1 >= scene.policy.unknown_tries_max
 
 
 def _go_without(

@@ -48,6 +48,16 @@ def grant(outbox: Outbox, name: str, order: Order, scene: Scene) -> Grant:
     return _push(peer, terms, scene)
 
 
+def repeatable(name: str, context: str, scene: Scene) -> bool:
+    """Say whether a try that may have arrived can be repeated without a double.
+
+    Where answers are counted, the peer knows the number again; a push has none.
+    """
+    if scene.terms is None:
+        return True
+    return bool(context) and scene.terms(name).numbered
+
+
 def used(outbox: Outbox, name: str, taken: Grant, scene: Scene) -> dict[str, Peer]:
     """Return the peers after a part was sent so; the caller adopts them."""
     peer, peers = outbox.peers.get(name, NOBODY), outbox.peers.copy()

@@ -172,14 +172,16 @@ class Outcome(Struct, frozen=True, gc=False):
 class Terms(Struct, frozen=True, gc=False):
     """How a platform counts what one peer may be sent; 0 is no limit.
 
-    Answers to one message are numbered, `replies_max` of them within `window_ms`. What
-    answers nothing is a push: `pushes_max` a day, `push_gap_ms` apart.
+    To one message there are `replies_max` answers within `window_ms`. What answers
+    nothing is a push: `pushes_max` a day, `push_gap_ms` apart. `numbered`: the peer is
+    told the numbers of answers, and drops one that it has seen.
     """
 
     window_ms: int
     replies_max: int
     push_gap_ms: int
     pushes_max: int
+    numbered: bool = True
 
 
 class Scene(Struct, frozen=True, gc=False):

@@ -100,10 +100,12 @@ def terms_of(peer: str, policy: Policy) -> Terms:
             return Terms(*reply, pushes.group_gap_ms, pushes.group_per_day)
         case "guild":
             reply = replies.guild_window_ms, replies.guild_max
-            return Terms(*reply, pushes.guild_gap_ms, pushes.guild_per_day)
+            push = pushes.guild_gap_ms, pushes.guild_per_day
+            return Terms(*reply, *push, numbered=False)
         case "dm":
             reply = replies.dm_window_ms, replies.dm_max
-            return Terms(*reply, pushes.dm_gap_ms, pushes.dm_per_day)
+            push = pushes.dm_gap_ms, pushes.dm_per_day
+            return Terms(*reply, *push, numbered=False)
         case _:
             reply = replies.c2c_window_ms, replies.c2c_max
             return Terms(*reply, pushes.c2c_gap_ms, pushes.c2c_per_day)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from holdfast.core.commands import Command, Report
 from holdfast.core.contexts import trimmed, within
 from holdfast.core.events import MessageReceived
-from holdfast.core.grants import NOBODY, heard
+from holdfast.core.grants import NOBODY, heard, repeatable
 from holdfast.core.outbox import (
     TABLE,
     Outbox,
@@ -114,10 +114,10 @@ def restart(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
 
 
 def _lose(outbox: Outbox, peer: str, scene: Scene) -> tuple[Outbox, list[Command]]:
-    """Send the part again under its id; a push has none, so it is not repeated."""
+    """Send the part again, unless the peer could not tell that it has seen it."""
     order, part = head(outbox, peer)
     phase = move(part, Trigger.LOSE)
-    if scene.terms is None or part.context:
+    if repeatable(peer, part.context, scene):
         lost = replace(part, phase=phase, due_ms=scene.at_ms, doubtful=True)
         return put_head(outbox, peer, lost), []
     what = "the process ended while this was sent"
