@@ -3,7 +3,7 @@
 Design numbers in brackets are those of ARCHITECTURE.md's list.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from holdfast.core import connection, session
 from holdfast.core.commands import (
@@ -17,7 +17,7 @@ from holdfast.core.commands import (
     Send,
 )
 from holdfast.core.events import Fact
-from holdfast.core.invariants import caps_ms, kept, waiting, within_caps
+from holdfast.core.invariants import CAPS, Cap, kept, waiting, within_caps
 from holdfast.core.policy import Policy
 from holdfast.core.qq_account import NONE, RENEW, Qq, Stage, identify_ms
 from holdfast.core.qq_rules import LIFE_S_MAX, RESET_MS_MAX
@@ -26,6 +26,41 @@ from holdfast.core.qq_socket import ACK, BEAT, DEADLINE, PING
 
 GREETED = (Stage.IDENTIFYING, Stage.RESUMING, Stage.READY)
 TRYING = (session.Phase.ACTIVE, session.Phase.RECOVERING)
+
+
+def _beat_ms(policy: Policy) -> int:
+    return max(policy.gateway.heartbeat_ms_max, policy.gateway.heartbeat_ms)
+
+
+QQ_CAPS: Mapping[str, Cap] = {
+    **CAPS,
+    # A quota is waited for until the peer counts anew, or the burst is whole again.
+    session.RETRY: lambda policy: max(
+        CAPS[session.RETRY](policy),
+        RESET_MS_MAX,
+        policy.gateway.busy_ms,
+        policy.gateway.identify_burst * policy.gateway.identify_gap_ms,
+        policy.gateway.identify_spacing_ms,
+    ),
+    connection.RETRY: lambda policy: max(
+        CAPS[connection.RETRY](policy), policy.gateway.busy_ms
+    ),
+    RENEW: lambda policy: max(
+        LIFE_S_MAX * 1_000,
+        policy.token.life_ms,
+        policy.token.renew_ms_max,
+        policy.gateway.busy_ms,
+        policy.connection.fatal_retry_ms,
+    ),
+    DEADLINE: lambda policy: max(
+        policy.gateway.hello_timeout_ms,
+        policy.gateway.ready_timeout_ms,
+        policy.gateway.close_grace_ms,
+    ),
+    BEAT: _beat_ms,
+    ACK: lambda policy: _beat_ms(policy) * policy.connection.ack_intervals_max,
+    PING: lambda policy: policy.connection.ping_ms,
+}
 
 
 def broken(
@@ -37,7 +72,7 @@ def broken(
 ) -> list[str]:
     """Name what this step breaks; an empty list is the promise kept."""
     found = [*kept(before, fact, after, commands, policy)]
-    found += within_caps(fact, commands, _caps_ms(policy))
+    found += within_caps(fact, commands, policy, QQ_CAPS)
     found += _alive(after)
     found += _heart(after)
     dials = 0
@@ -62,31 +97,6 @@ def broken(
     if dials > 1:
         found.append("[2] two dials at once")
     return found
-
-
-def _caps_ms(policy: Policy) -> dict[str, int]:
-    caps, gateway, link = caps_ms(policy), policy.gateway, policy.connection
-    intervals = link.ack_intervals_max
-    slowest_ms = max(caps[session.RETRY], gateway.busy_ms, RESET_MS_MAX)
-    burst_ms = gateway.identify_burst * gateway.identify_gap_ms
-    beat_ms = max(gateway.heartbeat_ms_max, gateway.heartbeat_ms)
-    return caps | {
-        session.RETRY: max(slowest_ms, burst_ms, gateway.identify_spacing_ms),
-        connection.RETRY: max(caps[connection.RETRY], gateway.busy_ms),
-        RENEW: max(
-            LIFE_S_MAX * 1_000,
-            policy.token.life_ms,
-            policy.token.renew_ms_max,
-            gateway.busy_ms,
-            link.fatal_retry_ms,
-        ),
-        DEADLINE: max(
-            gateway.hello_timeout_ms, gateway.ready_timeout_ms, gateway.close_grace_ms
-        ),
-        BEAT: beat_ms,
-        ACK: beat_ms * intervals,
-        PING: link.ping_ms,
-    }
 
 
 def _alive(after: Qq) -> Iterator[str]:
