@@ -29,6 +29,7 @@ from holdfast.replay.describe import phases, quote
 from holdfast.replay.platforms import PLATFORMS, Platform
 
 TIME = "at_ms="
+HANDLE = "token-1"
 URL = "wss://api.bot.qq.com/websocket/"
 WEIXIN, QQ = PLATFORMS[weixin.PLATFORM], PLATFORMS[qq.PLATFORM]
 # A login that works: an idle poll was answered, or a socket's first heartbeat.
@@ -42,7 +43,7 @@ STARTS: Mapping[str, Sequence[tuple[int, Event]]] = {
     qq.PLATFORM: (
         (18_750, Started(seed=7)),
         (18_750, CredentialsLoaded(credential="login-1", account_id="app-1")),
-        (18_750, TokenAnswered("login-1", token="token-1", expires_in="7200")),
+        (18_750, TokenAnswered("login-1", token=HANDLE, expires_in="7200")),
         (
             18_750,
             GatewayAnswered(1, url=URL, remaining=998, reset_after_ms=14_400_000),
