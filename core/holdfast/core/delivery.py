@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from holdfast.core.commands import ClearTimer, Command, Forget, Report, SetTimer
 from holdfast.core.events import SendRequested
-from holdfast.core.grants import NOBODY, Grant, grant
+from holdfast.core.grants import NOBODY, Grant, grant, renumberable
 from holdfast.core.keys import claim, claimed
 from holdfast.core.outbox import (
     Order,
@@ -42,7 +42,6 @@ from holdfast.core.sends import (
     send_renumbered,
 )
 
-RENUMBERED_MAX = 8
 # Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
 PARKED, REJECTED = Phase.PARKED, Phase.REJECTED
 LOSE, STALE, THROTTLE = Trigger.LOSE, Trigger.STALE, Trigger.THROTTLE
@@ -120,7 +119,7 @@ def answer(
         return outbox, []
     why = outcome.trigger
     order, current = head(outbox, sending.peer)
-    if why is RENUMBER and current.renumbered < RENUMBERED_MAX:
+    if why is RENUMBER and renumberable(outbox, sending.peer, current, scene):
         return send_renumbered(outbox, sending, current, scene)
     next_ms = scene.at_ms + gap_ms(order.total, scene.policy)
     if why in (STALE, RENUMBER):

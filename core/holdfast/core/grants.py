@@ -19,6 +19,7 @@ from holdfast.core.recent import since_ms
 
 DAY_MS = 86_400_000
 EARLIER_MAX = 8
+RENUMBERED_MAX = 8
 NOBODY = Peer()
 
 
@@ -60,7 +61,15 @@ def used(outbox: Outbox, name: str, taken: Grant, scene: Scene) -> dict[str, Pee
 def next_number(peer: Peer, part: Part) -> int:
     """Return the number after the last one used under a part's context."""
     spent = (one.spent for one in _known(peer) if one.context == part.context)
-    return 1 + max(spent, default=0)
+    return 1 + max(part.number, *spent)
+
+
+def renumberable(outbox: Outbox, name: str, part: Part, scene: Scene) -> bool:
+    """Say whether a part whose number was used by somebody may take the next."""
+    assert scene.terms is not None
+    most = scene.terms(name).replies_max
+    number = next_number(outbox.peers.get(name, NOBODY), part)
+    return part.renumbered < RENUMBERED_MAX and (not most or number <= most)
 
 
 def heard(before: Peer, context: str, sent_ms: int, scene: Scene, name: str) -> Peer:

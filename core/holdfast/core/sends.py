@@ -50,7 +50,7 @@ def send_renumbered(
     """Send at once with the next number, for this one was used by somebody."""
     peer = sending.peer
     known = outbox.peers.get(peer, NOBODY)
-    taken = Grant(sending.context, max(part.number + 1, next_number(known, part)))
+    taken = Grant(sending.context, next_number(known, part))
     attempts = min(part.attempts + 1, ATTEMPTS_MAX)
     part = replace(
         part,
