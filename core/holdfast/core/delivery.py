@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from holdfast.core.commands import ClearTimer, Command, Forget, Report, SetTimer
 from holdfast.core.events import SendRequested
-from holdfast.core.grants import NOBODY, Grant, grant, renumberable
+from holdfast.core.grants import NOBODY, Grant, grant, renumberable, unpushed
 from holdfast.core.keys import claim, claimed
 from holdfast.core.outbox import (
     Order,
@@ -46,7 +46,8 @@ from holdfast.core.sends import (
 PARKED, REJECTED = Phase.PARKED, Phase.REJECTED
 LOSE, STALE, THROTTLE = Trigger.LOSE, Trigger.STALE, Trigger.THROTTLE
 DENY, PARK, RENUMBER = Trigger.DENY, Trigger.PARK, Trigger.RENUMBER
-LATER = (THROTTLE, LOSE, Trigger.UNREACH)
+UNREACH = Trigger.UNREACH
+LATER = (THROTTLE, LOSE, UNREACH)
 
 
 def request(
@@ -170,7 +171,8 @@ def _go_without(
         outbox, parked = _park(outbox, peer, outcome.error)
         return outbox, [forget, *parked]
     part = replace(part, phase=move(part, THROTTLE), due_ms=may.ready_ms)
-    return put_head(outbox, peer, part), [forget]
+    why = Report(order.id, order.part, part.phase, part.attempts, error=outcome.error)
+    return put_head(outbox, peer, part), [forget, why]
 
 
 def _retry_later(
@@ -178,6 +180,9 @@ def _retry_later(
 ) -> tuple[Outbox, list[Command]]:
     order, part = head(outbox, peer)
     why, phase = outcome.trigger, move(part, outcome.trigger)
+    push = scene.terms is not None and not part.context
+    if push and why in (DENY, UNREACH) and peer in outbox.peers:
+        outbox = replace(outbox, peers=unpushed(outbox, peer))
     if why is DENY:
         # It goes as soon as there is new standing; until then nothing is sent.
         part = replace(part, phase=phase, denied=True)

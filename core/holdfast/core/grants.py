@@ -58,6 +58,14 @@ def used(outbox: Outbox, name: str, taken: Grant, scene: Scene) -> dict[str, Pee
     return peers
 
 
+def unpushed(outbox: Outbox, name: str) -> dict[str, Peer]:
+    """Return the peers after a push that certainly did not come through (12)."""
+    peers = outbox.peers.copy()
+    peer = peers[name]
+    peers[name] = replace(peer, pushes=max(0, peer.pushes - 1))
+    return peers
+
+
 def next_number(peer: Peer, part: Part) -> int:
     """Return the number after the last one used under a part's context."""
     spent = (one.spent for one in _known(peer) if one.context == part.context)
