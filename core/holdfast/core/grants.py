@@ -38,7 +38,7 @@ def grant(outbox: Outbox, name: str, order: Order, scene: Scene) -> Grant:
     if scene.terms is None:
         context = outbox.peers.get(name, NOBODY).context
         return Grant(context, why=overdrawn(outbox, name, part, scene))
-    if part.context:
+    if part.context and not forgotten(outbox, part.context, scene):
         return Grant(part.context, part.number)
     peer, terms = outbox.peers.get(name, NOBODY), scene.terms(name)
     for known in _answerable(peer, order.reply_to):
@@ -69,7 +69,7 @@ def unpushed(outbox: Outbox, name: str) -> dict[str, Peer]:
 def next_number(peer: Peer, part: Part) -> int:
     """Return the number after the last one used under a part's context."""
     spent = (one.spent for one in _known(peer) if one.context == part.context)
-    return 1 + max(part.number, *spent)
+    return 1 + max((part.number, *spent))
 
 
 def renumberable(outbox: Outbox, name: str, part: Part, scene: Scene) -> bool:
@@ -77,7 +77,8 @@ def renumberable(outbox: Outbox, name: str, part: Part, scene: Scene) -> bool:
     assert scene.terms is not None
     most = scene.terms(name).replies_max
     number = next_number(outbox.peers.get(name, NOBODY), part)
-    return part.renumbered < RENUMBERED_MAX and (not most or number <= most)
+    left = part.renumbered < RENUMBERED_MAX and (not most or number <= most)
+    return left and not forgotten(outbox, part.context, scene)
 
 
 def heard(before: Peer, context: str, sent_ms: int, scene: Scene, name: str) -> Peer:
