@@ -1,5 +1,7 @@
 """Contexts: tokens that let us answer a peer, and how they are forgotten for good."""
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from holdfast.core.commands import Command, Forget
@@ -12,9 +14,23 @@ from holdfast.core.recorded import PeerId
 def drop_contexts(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
     """Forget every context token: they belong to a bot id that is no longer ours."""
     held = [peer.context for peer in outbox.peers.values() if peer.context]
-    peers = {name: replace(peer, context="") for name, peer in outbox.peers.items()}
+    if scene.terms is not None:
+        held += [handle for handle in _others(outbox) if handle not in held]
+    peers = {
+        name: replace(peer, context="", earlier=())
+        for name, peer in outbox.peers.items()
+    }
     outbox = replace(outbox, peers=peers, forgotten=bury(outbox, held, scene))
     return outbox, [Forget(handle) for handle in held]
+
+
+def _others(outbox: Outbox) -> Iterator[str]:
+    """Yield what messages could still be answered under, the newest apart."""
+    kept = [one.context for peer in outbox.peers.values() for one in peer.earlier]
+    orders = [order for queue in outbox.queues.values() for order in queue]
+    kept += [order.reply_to for order in orders]
+    kept += [part.context for order in orders for part in order.parts]
+    yield from dict.fromkeys(filter(None, kept))
 
 
 def bury(outbox: Outbox, handles: list[str], scene: Scene) -> Recent:

@@ -16,7 +16,14 @@ from msgspec.structs import replace
 
 from holdfast.core.commands import ClearTimer, Command, Forget, Report, SetTimer
 from holdfast.core.events import SendRequested
-from holdfast.core.grants import NOBODY, Grant, grant, repeatable
+from holdfast.core.grants import (
+    NOBODY,
+    Grant,
+    grant,
+    renumberable,
+    repeatable,
+    unpushed,
+)
 from holdfast.core.keys import claim, claimed
 from holdfast.core.outbox import (
     Order,
@@ -42,12 +49,12 @@ from holdfast.core.sends import (
     send_renumbered,
 )
 
-RENUMBERED_MAX = 8
 # Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
 PARKED, REJECTED = Phase.PARKED, Phase.REJECTED
 LOSE, STALE, THROTTLE = Trigger.LOSE, Trigger.STALE, Trigger.THROTTLE
 DENY, PARK, RENUMBER = Trigger.DENY, Trigger.PARK, Trigger.RENUMBER
-LATER = (THROTTLE, LOSE, Trigger.UNREACH)
+UNREACH = Trigger.UNREACH
+LATER = (THROTTLE, LOSE, UNREACH)
 
 
 def request(
@@ -120,7 +127,7 @@ def answer(
         return outbox, []
     why = outcome.trigger
     order, current = head(outbox, sending.peer)
-    if why is RENUMBER and current.renumbered < RENUMBERED_MAX:
+    if why is RENUMBER and renumberable(outbox, sending.peer, current, scene):
         return send_renumbered(outbox, sending, current, scene)
     next_ms = scene.at_ms + gap_ms(order.total, scene.policy)
     if why in (STALE, RENUMBER):
@@ -168,7 +175,8 @@ def _go_without(
         outbox, parked = _park(outbox, peer, outcome.error)
         return outbox, [forget, *parked]
     part = replace(part, phase=move(part, THROTTLE), due_ms=may.ready_ms)
-    return put_head(outbox, peer, part), [forget]
+    why = Report(order.id, order.part, part.phase, part.attempts, error=outcome.error)
+    return put_head(outbox, peer, part), [forget, why]
 
 
 def _retry_later(
@@ -176,6 +184,9 @@ def _retry_later(
 ) -> tuple[Outbox, list[Command]]:
     order, part = head(outbox, peer)
     why, phase = outcome.trigger, move(part, outcome.trigger)
+    push = scene.terms is not None and not part.context
+    if push and why in (DENY, UNREACH) and peer in outbox.peers:
+        outbox = replace(outbox, peers=unpushed(outbox, peer))
     if why is DENY:
         # It goes as soon as there is new standing; until then nothing is sent.
         part = replace(part, phase=phase, denied=True)

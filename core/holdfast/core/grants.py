@@ -19,6 +19,7 @@ from holdfast.core.recent import since_ms
 
 DAY_MS = 86_400_000
 EARLIER_MAX = 8
+RENUMBERED_MAX = 8
 NOBODY = Peer()
 
 
@@ -37,7 +38,7 @@ def grant(outbox: Outbox, name: str, order: Order, scene: Scene) -> Grant:
     if scene.terms is None:
         context = outbox.peers.get(name, NOBODY).context
         return Grant(context, why=overdrawn(outbox, name, part, scene))
-    if part.context:
+    if part.context and not forgotten(outbox, part.context, scene):
         return Grant(part.context, part.number)
     peer, terms = outbox.peers.get(name, NOBODY), scene.terms(name)
     for known in _answerable(peer, order.reply_to):
@@ -67,10 +68,27 @@ def used(outbox: Outbox, name: str, taken: Grant, scene: Scene) -> dict[str, Pee
     return peers
 
 
+def unpushed(outbox: Outbox, name: str) -> dict[str, Peer]:
+    """Return the peers after a push that certainly did not come through (12)."""
+    peers = outbox.peers.copy()
+    peer = peers[name]
+    peers[name] = replace(peer, pushes=max(0, peer.pushes - 1))
+    return peers
+
+
 def next_number(peer: Peer, part: Part) -> int:
     """Return the number after the last one used under a part's context."""
     spent = (one.spent for one in _known(peer) if one.context == part.context)
-    return 1 + max(spent, default=0)
+    return 1 + max((part.number, *spent))
+
+
+def renumberable(outbox: Outbox, name: str, part: Part, scene: Scene) -> bool:
+    """Say whether a part whose number was used by somebody may take the next."""
+    assert scene.terms is not None
+    most = scene.terms(name).replies_max
+    number = next_number(outbox.peers.get(name, NOBODY), part)
+    left = part.renumbered < RENUMBERED_MAX and (not most or number <= most)
+    return left and not forgotten(outbox, part.context, scene)
 
 
 def heard(before: Peer, context: str, sent_ms: int, scene: Scene, name: str) -> Peer:

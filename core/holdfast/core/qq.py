@@ -82,7 +82,7 @@ def _timer_fired(
 ) -> Turn:
     """Wake what waits for this timer; a replaced timer's due time differs."""
     known = _TIMERS.get(event.name)
-    if known is None or event.due_ms != known[0](state):
+    if known is None or not event.due_ms or event.due_ms != known[0](state):
         return state, []
     return known[1](state, fact, policy)
 
@@ -132,6 +132,8 @@ def _credentials_loaded(
     state: Qq, event: ev.CredentialsLoaded, fact: ev.Fact, policy: Policy
 ) -> Turn:
     """Use the login that was read; of another one, nothing is kept but the session."""
+    if not event.credential:
+        return move_session(state, Move.MISS, fact, policy, "the login is empty")
     if event.credential == state.session.credential:
         state, moved = move_session(state, Move.LOAD, fact, policy)
         state, dialled = dial(state, fact, policy)

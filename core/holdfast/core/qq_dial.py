@@ -204,11 +204,13 @@ def _without_token(state: Qq, cause: Cause, policy: Policy) -> Turn:
 def _refused(state: Qq, code: int, said: str, fact: Fact, policy: Policy) -> Turn:
     """Tell a human that the login is refused; a socket that lives may live on."""
     cause = Cause(fact.at_ms, f"token_{code}", said)
-    if state.socket.stage is Stage.TOKEN:
-        return fail(replace(state, socket=Socket()), cause, policy)
+    # Sends wait for a token too, so it is asked for again whatever the dial does.
     due_ms = fact.at_ms + policy.connection.fatal_retry_ms
     state = replace(state, token=replace(state.token, due_ms=due_ms))
-    return state, [Escalate(cause.code, said), SetTimer(RENEW, due_ms)]
+    told: list[Command] = [Escalate(cause.code, said)]
+    if state.socket.stage is Stage.TOKEN:
+        state, told = fail(replace(state, socket=Socket()), cause, policy)
+    return state, [*told, SetTimer(RENEW, due_ms)]
 
 
 def gateway_answered(
@@ -288,6 +290,10 @@ def denied(state: Qq, cause: Cause, policy: Policy) -> Turn:
     """
     denials = min(state.denials + 1, DENIALS_BEFORE_FATAL)
     state, commands = drop_token(replace(state, denials=denials))
+    if state.outbox.queues:
+        # Sends need one now, whenever the next dial is.
+        state, asked = fetch_token(state, policy)
+        commands += asked
     if denials >= DENIALS_BEFORE_FATAL:
         state, told = fail(state, cause, policy)
         return state, commands + told

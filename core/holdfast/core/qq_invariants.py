@@ -20,6 +20,7 @@ from holdfast.core.events import Fact
 from holdfast.core.invariants import CAPS, Cap, kept, waiting, within_caps
 from holdfast.core.policy import Policy
 from holdfast.core.qq_account import NONE, RENEW, Qq, Stage, identify_ms
+from holdfast.core.qq_events import TokenAnswered, TokenFailed
 from holdfast.core.qq_rules import LIFE_S_MAX, RESET_MS_MAX
 from holdfast.core.qq_send_rules import terms_of
 from holdfast.core.qq_socket import ACK, BEAT, DEADLINE, PING
@@ -81,7 +82,9 @@ def broken(
             case FetchGateway() | OpenSocket():
                 dials += 1
                 found += _dial(before, after)
-            case FetchToken() if before.token.asked and after.token.asked:
+            case FetchToken() if before.token.asked and not isinstance(
+                fact.event, TokenAnswered | TokenFailed
+            ):
                 found.append("[2] the token is asked for twice at once")
             case Identify():
                 found += _identify(before, fact, policy)

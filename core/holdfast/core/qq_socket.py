@@ -182,8 +182,10 @@ def asked_to_beat(
 
 def renewed(state: Qq, event: ReconnectAsked, _fact: Fact, _policy: Policy) -> Turn:
     """Close the socket as the peer asks (op 7), to resume over another (6)."""
-    live = current(state, event.epoch) and state.socket.parting is None
-    return part(state, Parting.RENEWED) if live else (state, [])
+    socket = state.socket
+    live = current(state, event.epoch) and socket.stage in OPENED
+    fresh = live and socket.parting is None
+    return part(state, Parting.RENEWED) if fresh else (state, [])
 
 
 def late(state: Qq, _fact: Fact, _policy: Policy) -> Turn:

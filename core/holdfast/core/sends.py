@@ -34,7 +34,8 @@ def send(
     attempts = min(part.attempts + 1, ATTEMPTS_MAX)
     part = replace(part, phase=move(part, SEND), due_ms=0, attempts=attempts)
     peers = outbox.peers
-    if scene.terms is not None and not part.context:
+    first = not may.context or part.context != may.context
+    if scene.terms is not None and first:
         part = replace(part, context=may.context, number=may.number)
         peers = used(outbox, peer, may, scene)
     sending = Sending(peer, order.id, order.part, may.context, scene.epoch)
@@ -50,7 +51,7 @@ def send_renumbered(
     """Send at once with the next number, for this one was used by somebody."""
     peer = sending.peer
     known = outbox.peers.get(peer, NOBODY)
-    taken = Grant(sending.context, max(part.number + 1, next_number(known, part)))
+    taken = Grant(sending.context, next_number(known, part))
     attempts = min(part.attempts + 1, ATTEMPTS_MAX)
     part = replace(
         part,
