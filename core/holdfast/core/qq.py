@@ -21,19 +21,17 @@ from holdfast.core.qq_account import RENEW, Gateway, Qq, Socket, Token, Turn, sc
 from holdfast.core.qq_dial import (
     dial,
     dial_failed,
-    drop_token,
-    fetch_token,
     gateway_answered,
     gateway_failed,
     token_answered,
     token_failed,
-    want_token,
 )
 from holdfast.core.qq_ending import closed
 from holdfast.core.qq_rules import BOT_MESSAGE, INVITING, Parting, known_by
 from holdfast.core.qq_sends import pumped, send_ended, send_requested
 from holdfast.core.qq_seq import Resumption
 from holdfast.core.qq_session import move_session
+from holdfast.core.qq_token import drop_token, fetch_token, want_token
 
 PLATFORM = "qq"
 # Five sends a second are allowed to a bot that nobody has verified (12); sockets are

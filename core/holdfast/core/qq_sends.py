@@ -7,9 +7,9 @@ from holdfast.core.outbox import Outcome, head
 from holdfast.core.policy import Policy
 from holdfast.core.qq_account import Qq, Turn, scene
 from holdfast.core.qq_codes import Fault
-from holdfast.core.qq_dial import drop_token, want_token
 from holdfast.core.qq_rules import advised
 from holdfast.core.qq_send_rules import read_send, send_code, send_fault
+from holdfast.core.qq_token import drop_token, want_token
 
 
 def send_requested(state: Qq, event: SendRequested, fact: Fact, policy: Policy) -> Turn:
