@@ -92,16 +92,18 @@ def renumberable(outbox: Outbox, name: str, part: Part, scene: Scene) -> bool:
 
 
 def heard(before: Peer, context: str, sent_ms: int, scene: Scene, name: str) -> Peer:
-    """Return the peer after it wrote: one more message that can be answered."""
+    """Return the peer after it wrote: one more message that can be answered.
+
+    What is known already, as an event that a resume brings again, brings no new count;
+    nor does what cannot be answered prolong what can.
+    """
     assert scene.terms is not None
+    known = [one for one in _known(before) if one.context]
+    if not context or context in [one.context for one in known]:
+        inbound_ms = before.inbound_ms if before.context else scene.at_ms
+        return replace(before, inbound_ms=inbound_ms, sent_ms=sent_ms)
     window_ms = scene.terms(name).window_ms
-    earlier = [
-        one
-        for one in _known(before)
-        if one.context and one.inbound_ms + window_ms > scene.at_ms
-    ]
-    if not context:
-        return replace(before, inbound_ms=scene.at_ms, sent_ms=sent_ms)
+    earlier = [one for one in known if one.inbound_ms + window_ms > scene.at_ms]
     return replace(
         before,
         context=context,

@@ -79,15 +79,26 @@ def invite(
 
 
 def release(outbox: Outbox, peer: str) -> tuple[Outbox, list[Command]]:
-    """Let the next part of a peer go, if it waits for the peer or for a timer."""
-    part = head(outbox, peer)[1]
+    """Let the next part of a peer go, if it waits for the peer or for a timer.
+
+    One that was parked because what it answers can be answered no more, and nothing
+    else may go, answers from now on what its peer writes.
+    """
+    order, part = head(outbox, peer)
     phase = TABLE.next.get((part.phase, RELEASE))
     if phase is None:
         return outbox, []
     fresh = replace(part, phase=phase, due_ms=0, throttles=0, misses=0)
     was_parked = part.phase is PARKED
     outbox = put_head(outbox, peer, fresh)
-    return outbox, tell(outbox, peer, Phase.QUEUED, "") if was_parked else []
+    if not was_parked:
+        return outbox, []
+    if order.reply_to and not part.context:
+        first, *others = outbox.queues[peer]
+        queues = outbox.queues.copy()
+        queues[peer] = (replace(first, reply_to=""), *others)
+        outbox = replace(outbox, queues=queues)
+    return outbox, tell(outbox, peer, Phase.QUEUED, "")
 
 
 def restart(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
