@@ -43,8 +43,8 @@ class Token(
     """The access token, until when it is good, and when it is asked for again.
 
     `due_ms` is that of the timer, 0 when none is set; `tries` counts the calls in a row
-    that brought nothing new, up to a bound. `refused` is a token that the peer did not take
-    at `refused_ms`, though it hands it out.
+    that brought nothing new, up to a bound. `refused` is a token that the peer did not
+    take at `refused_ms`, though it hands it out.
     """
 
     handle: str = ""

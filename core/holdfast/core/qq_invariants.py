@@ -16,16 +16,18 @@ from holdfast.core.commands import (
     Resume,
     Send,
 )
-from holdfast.core.events import Fact
+from holdfast.core.events import Event, Fact, Started
 from holdfast.core.invariants import CAPS, Cap, kept, waiting, within_caps
 from holdfast.core.policy import Policy
 from holdfast.core.qq_account import NONE, RENEW, Qq, Stage, identify_ms
-from holdfast.core.qq_events import TokenAnswered, TokenFailed
+from holdfast.core.qq_events import DialFailed, SocketClosed, TokenAnswered, TokenFailed
 from holdfast.core.qq_rules import LIFE_S_MAX, RESET_MS_MAX
 from holdfast.core.qq_send_rules import terms_of
 from holdfast.core.qq_socket import ACK, BEAT, DEADLINE, PING
 
 GREETED = (Stage.IDENTIFYING, Stage.RESUMING, Stage.READY)
+# What a socket ends with, or the process that had it.
+ENDS = (DialFailed, SocketClosed, Started)
 TRYING = (session.Phase.ACTIVE, session.Phase.RECOVERING)
 
 
@@ -81,7 +83,7 @@ def broken(
         match command:
             case FetchGateway() | OpenSocket():
                 dials += 1
-                found += _dial(before, after)
+                found += _dial(before, fact.event)
             case FetchToken() if before.token.asked and not isinstance(
                 fact.event, TokenAnswered | TokenFailed
             ):
@@ -109,7 +111,7 @@ def _alive(after: Qq) -> Iterator[str]:
     link, stage = after.connection, after.socket.stage
     if after.session.phase in TRYING and stage is NONE and not link.due_ms:
         yield "[1] the session may dial, but nothing dials or waits to"
-    if stage is Stage.TOKEN and not after.token.asked:
+    if stage is Stage.TOKEN and not (after.token.asked or after.token.due_ms):
         yield "[1] a dial waits for a token that nobody asked for"
     if stage is Stage.OPEN and not (after.socket.deadline_ms or after.socket.closing):
         yield "[1] a socket waits for its greeting without a deadline"
@@ -129,12 +131,11 @@ def _heart(after: Qq) -> Iterator[str]:
         yield "[2] heartbeats without a deadline for their answers"
 
 
-def _dial(before: Qq, after: Qq) -> Iterator[str]:
-    """[2] One socket at a time."""
-    if before.socket.stage not in (NONE, Stage.TOKEN, Stage.ADDRESS):
-        under_way = before.connection.epoch == after.connection.epoch
-        if under_way:
-            yield "[2] a socket is dialled beside another"
+def _dial(before: Qq, event: Event) -> Iterator[str]:
+    """[2] One socket at a time: the last one's end comes before the next dial."""
+    open_before = before.socket.stage not in (NONE, Stage.TOKEN, Stage.ADDRESS)
+    if open_before and not isinstance(event, ENDS):
+        yield "[2] a socket is dialled beside another"
 
 
 def _identify(before: Qq, fact: Fact, policy: Policy) -> Iterator[str]:

@@ -101,6 +101,16 @@ def release(outbox: Outbox, peer: str) -> tuple[Outbox, list[Command]]:
     return outbox, tell(outbox, peer, Phase.QUEUED, "")
 
 
+def release_all(outbox: Outbox) -> tuple[Outbox, list[Command]]:
+    """Let every parked part be tried: the host asks, or a new process may do better."""
+    commands: list[Command] = []
+    for peer in outbox.queues:
+        if head(outbox, peer)[1].phase is PARKED:
+            outbox, told = release(outbox, peer)
+            commands += told
+    return outbox, commands
+
+
 def restart(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
     """Take over after a crash: what was under way may have arrived.
 

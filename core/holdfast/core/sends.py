@@ -88,7 +88,7 @@ def send_again(
     if scene.terms is not None:
         part = replace(part, context=may.context, number=may.number)
         peers = used(outbox, peer, may, scene)
-    again = replace(sending, context=may.context)
+    again = replace(sending, context=may.context, epoch=scene.epoch)
     outbox = replace(put_head(outbox, peer, part), peers=peers, sending=again)
     return outbox, [_command(again, part, scene)]
 
