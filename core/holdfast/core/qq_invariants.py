@@ -5,7 +5,7 @@ Design numbers in brackets are those of ARCHITECTURE.md's list.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from holdfast.core import connection, session
+from holdfast.core import connection, pacing, session
 from holdfast.core.commands import (
     Command,
     FetchGateway,
@@ -17,6 +17,7 @@ from holdfast.core.commands import (
     Send,
 )
 from holdfast.core.events import Event, Fact, Started
+from holdfast.core.grants import DAY_MS
 from holdfast.core.invariants import CAPS, Cap, kept, waiting, within_caps
 from holdfast.core.policy import Policy
 from holdfast.core.qq_account import NONE, RENEW, Qq, Stage, identify_ms
@@ -35,8 +36,21 @@ def _beat_ms(policy: Policy) -> int:
     return max(policy.gateway.heartbeat_ms_max, policy.gateway.heartbeat_ms)
 
 
+def _push_ms(policy: Policy) -> int:
+    """Return the longest wait for a push: its gap, or the next day."""
+    pushes = policy.pushes
+    gaps = (
+        pushes.c2c_gap_ms,
+        pushes.group_gap_ms,
+        pushes.guild_gap_ms,
+        pushes.dm_gap_ms,
+    )
+    return max(DAY_MS, *gaps)
+
+
 QQ_CAPS: Mapping[str, Cap] = {
     **CAPS,
+    pacing.NEXT: lambda policy: max(CAPS[pacing.NEXT](policy), _push_ms(policy)),
     # A quota is waited for until the peer counts anew, or the burst is whole again.
     session.RETRY: lambda policy: max(
         CAPS[session.RETRY](policy),

@@ -34,10 +34,12 @@ def send_ended(
     at = event.delivery, event.part
     if sending is None or (sending.delivery, sending.part) != at:
         return state, []
+    part = head(state.outbox, sending.peer)[1]
     outcome = read_send(
         event,
         with_context=bool(sending.context),
-        doubtful=head(state.outbox, sending.peer)[1].doubtful,
+        doubtful=part.doubtful,
+        unsure=part.unsure,
         lost_ms=_since_loss(state, fact, policy),
     )
     fault = None if isinstance(event, SendFailed) else send_fault(event)

@@ -12,6 +12,7 @@ from holdfast.core.events import MessageReceived
 from holdfast.core.grants import NOBODY, heard, repeatable
 from holdfast.core.outbox import (
     TABLE,
+    Answerable,
     Outbox,
     Peer,
     Phase,
@@ -48,8 +49,8 @@ def hear(
     late = 0 < sent_ms < before.sent_ms
     sent_ms = max(sent_ms, before.sent_ms)
     if scene.terms is not None:
-        fresh = "" if dead else context
-        after = before if repeated else heard(before, fresh, sent_ms, scene, peer)
+        wrote = Answerable("" if dead else context, at_ms)
+        after = before if repeated else heard(before, wrote, sent_ms)
     else:
         token = before.context if dead or late or not context else context
         if repeated:
@@ -71,7 +72,8 @@ def invite(
 ) -> tuple[Outbox, list[Command]]:
     """Note an event of a peer that may be answered, as if it had written."""
     before = outbox.peers.get(peer, NOBODY)
-    after = heard(before, context, before.sent_ms, scene, peer)
+    wrote = Answerable(context, scene.at_ms, event=True)
+    after = heard(before, wrote, before.sent_ms)
     peers = outbox.peers.copy()
     peers[peer] = after
     outbox = trimmed(replace(outbox, peers=peers), scene.policy.peers_max)
@@ -138,7 +140,7 @@ def _lose(outbox: Outbox, peer: str, scene: Scene) -> tuple[Outbox, list[Command
     """Send the part again, unless the peer could not tell that it has seen it."""
     order, part = head(outbox, peer)
     phase = move(part, Trigger.LOSE)
-    if repeatable(peer, part.context, scene):
+    if repeatable(peer, part, scene):
         lost = replace(part, phase=phase, due_ms=scene.at_ms, doubtful=True)
         return put_head(outbox, peer, lost), []
     what = "the process ended while this was sent"
