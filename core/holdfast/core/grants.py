@@ -81,23 +81,22 @@ def renumberable(outbox: Outbox, name: str, part: Part, scene: Scene) -> bool:
     return left and not forgotten(outbox, part.context, scene)
 
 
-def heard(before: Peer, context: str, sent_ms: int, scene: Scene, name: str) -> Peer:
+def heard(before: Peer, context: str, sent_ms: int, at_ms: int) -> Peer:
     """Return the peer after it wrote: one more message that can be answered.
 
     What is known already, as an event that a resume brings again, brings no new count;
-    nor does what cannot be answered prolong what can.
+    nor does what cannot be answered prolong what can. Of too many, those are forgotten
+    that were never answered: they have no count to lose.
     """
-    assert scene.terms is not None
     known = [one for one in _known(before) if one.context]
     if not context or context in [one.context for one in known]:
-        inbound_ms = before.inbound_ms if before.context else scene.at_ms
+        inbound_ms = before.inbound_ms if before.context else at_ms
         return replace(before, inbound_ms=inbound_ms, sent_ms=sent_ms)
-    window_ms = scene.terms(name).window_ms
-    earlier = [one for one in known if one.inbound_ms + window_ms > scene.at_ms]
+    earlier = sorted(known, key=lambda one: not one.spent)
     return replace(
         before,
         context=context,
-        inbound_ms=scene.at_ms,
+        inbound_ms=at_ms,
         spent=0,
         sent_ms=sent_ms,
         earlier=tuple(earlier[:EARLIER_MAX]),

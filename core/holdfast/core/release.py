@@ -49,7 +49,7 @@ def hear(
     sent_ms = max(sent_ms, before.sent_ms)
     if scene.terms is not None:
         fresh = "" if dead else context
-        after = before if repeated else heard(before, fresh, sent_ms, scene, peer)
+        after = before if repeated else heard(before, fresh, sent_ms, at_ms)
     else:
         token = before.context if dead or late or not context else context
         if repeated:
@@ -71,7 +71,7 @@ def invite(
 ) -> tuple[Outbox, list[Command]]:
     """Note an event of a peer that may be answered, as if it had written."""
     before = outbox.peers.get(peer, NOBODY)
-    after = heard(before, context, before.sent_ms, scene, peer)
+    after = heard(before, context, before.sent_ms, scene.at_ms)
     peers = outbox.peers.copy()
     peers[peer] = after
     outbox = trimmed(replace(outbox, peers=peers), scene.policy.peers_max)
