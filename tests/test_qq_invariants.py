@@ -222,6 +222,13 @@ def test_each_timer_has_its_own_cap(name: str, cap_ms: int) -> None:
     assert late == [f"[8] the timer {name} waits longer than its cap"]
 
 
+def test_a_cap_is_the_longest_wait_that_the_policy_knows() -> None:
+    rare = replace(POLICY, pushes=replace(POLICY.pushes, dm_gap_ms=3_600_000))
+    timer = SetTimer(pacing.NEXT, AT_MS + 3_600_000)
+    fact = Fact(9, AT_MS, RetryRequested())
+    assert not qq_invariants.broken(WELL, fact, WELL, [timer], rare)
+
+
 @pytest.mark.parametrize("stage", [Stage.IDENTIFYING, Stage.RESUMING, Stage.READY])
 def test_a_heartbeat_is_due_exactly_while_a_greeted_socket_is_open(
     stage: Stage,

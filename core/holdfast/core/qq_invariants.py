@@ -5,7 +5,7 @@ Design numbers in brackets are those of ARCHITECTURE.md's list.
 
 from collections.abc import Iterator, Sequence
 
-from holdfast.core import connection, session
+from holdfast.core import connection, pacing, session
 from holdfast.core.commands import (
     Command,
     FetchGateway,
@@ -73,9 +73,12 @@ def _caps_ms(policy: Policy) -> dict[str, int]:
     slowest_ms = max(caps[session.RETRY], gateway.busy_ms, RESET_MS_MAX)
     burst_ms = gateway.identify_burst * gateway.identify_gap_ms
     beat_ms = max(gateway.heartbeat_ms_max, gateway.heartbeat_ms)
+    push = policy.pushes
+    gaps_ms = push.c2c_gap_ms, push.group_gap_ms, push.guild_gap_ms, push.dm_gap_ms
     return caps | {
         session.RETRY: max(slowest_ms, burst_ms, gateway.identify_spacing_ms),
         connection.RETRY: max(caps[connection.RETRY], gateway.busy_ms),
+        pacing.NEXT: max(caps[pacing.NEXT], *gaps_ms),
         RENEW: max(
             LIFE_S_MAX * 1_000,
             policy.token.life_ms,
