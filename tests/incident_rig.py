@@ -15,18 +15,25 @@ from holdfast.replay.world.online import clock_from
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "incidents"
 # 2026-03-01 20:00 UTC: the evening before most of these nights.
 START_MS = 1_772_395_200_000
+# Virtual seconds, for a play that would wait for ever.
+PLAY_S_MAX = 8 * 3_600.0
+# Of the peers whose recordings are kept; it is in them.
+KEPT_PORT = 18_710
 END_OF_TIME_MS = 1 << 62
 
 
-async def live(incident: Incident, folder: Path, recording: Path) -> None:
+async def live(
+    incident: Incident, folder: Path, recording: Path, *, port: int = 0
+) -> None:
     """Play an incident under the default policy and export its whole journal."""
     house = incident.house
     surroundings = Surroundings(
         TrioClock(START_MS), threaded=False, seed=lambda: 7, patience=Patience()
     )
-    wings = Wings(folder, surroundings, now_ms=clock_from(START_MS))
-    async with house.open_stage(house.real, wings) as stage:
-        await incident.play(stage)
+    wings = Wings(folder, surroundings, now_ms=clock_from(START_MS), port=port)
+    with trio.fail_after(PLAY_S_MAX):
+        async with house.open_stage(house.real, wings) as stage:
+            await incident.play(stage)
     export_window(folder / "data", house.account, 0, END_OF_TIME_MS, recording)
 
 

@@ -6,17 +6,40 @@ recordings in `fixtures/incidents` are what the service recorded while they ran.
 """
 
 from holdfast.replay.incidents import (
+    qq_fatal,
+    qq_inbound,
+    qq_outage,
+    qq_renewals,
+    qq_sessions,
+    qq_silence,
+    qq_tokens,
     weixin_inbound,
     weixin_login,
     weixin_sends,
 )
+from holdfast.replay.incidents.qq_stage import QQ
 from holdfast.replay.incidents.stage import Incident
 from holdfast.replay.incidents.weixin_stage import WEIXIN
 
 __all__ = ["INCIDENTS", "Incident"]
 
 INCIDENTS = tuple(
-    Incident(play.__name__, WEIXIN, play)
-    for home in (weixin_sends, weixin_login, weixin_inbound)
+    Incident(play.__name__, house, play, shown=True)
+    for house, homes in (
+        (WEIXIN, (weixin_sends, weixin_login, weixin_inbound)),
+        (
+            QQ,
+            (
+                qq_outage,
+                qq_renewals,
+                qq_silence,
+                qq_sessions,
+                qq_tokens,
+                qq_fatal,
+                qq_inbound,
+            ),
+        ),
+    )
+    for home in homes
     for play in home.PLAYS
 )

@@ -48,6 +48,8 @@ class Wings(Struct, frozen=True):
     tell: Callable[[str], None] = lambda _: None
     # The peer's clock; None: the time of day.
     now_ms: Clock | None = None
+    # The peer's port; 0: any. An address that a peer tells is recorded with its port.
+    port: int = 0
 
 
 class Pace(Struct, frozen=True):

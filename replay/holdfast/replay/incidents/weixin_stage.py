@@ -96,7 +96,9 @@ class WeixinStage(Stage[Served, Weixin]):
 @asynccontextmanager
 async def open_weixin(pace: Pace, wings: Wings) -> AsyncIterator[WeixinStage]:
     """Serve a peer, open a service on it, and close both in the end."""
-    async with serve_weixin(pace.settings, now_ms=wings.now_ms) as served:
+    async with serve_weixin(
+        pace.settings, port=wings.port, now_ms=wings.now_ms
+    ) as served:
         stage = WeixinStage(served, pace.policy, wings)
         stage.write_login(served.peer.token)
         await stage.open()
