@@ -24,8 +24,11 @@ END_OF_TIME_MS = 1 << 62
 
 async def live(
     incident: Incident, folder: Path, recording: Path, *, port: int = 0
-) -> None:
-    """Play an incident under the default policy and export its whole journal."""
+) -> tuple[str, ...]:
+    """Play an incident under the default policy and export its whole journal.
+
+    Return what must not be in the recording.
+    """
     house = incident.house
     surroundings = Surroundings(
         TrioClock(START_MS), threaded=False, seed=lambda: 7, patience=Patience()
@@ -34,7 +37,9 @@ async def live(
     with trio.fail_after(PLAY_S_MAX):
         async with house.open_stage(house.real, wings) as stage:
             await incident.play(stage)
+            secrets: tuple[str, ...] = stage.secrets
     export_window(folder / "data", house.account, 0, END_OF_TIME_MS, recording)
+    return secrets
 
 
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:

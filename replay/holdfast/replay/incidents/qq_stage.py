@@ -88,6 +88,16 @@ class QqStage(Stage[ServedQq, Qq]):
         for text in self.said[len(self.heard) :]:
             await self.take(text)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no recording may show: logins, ids of people, what was written."""
+        settings = self.peer.peer.settings
+        logins = (settings.secret, SETTINGS.secret, "EXAMPLETOKEN")
+        ids = (USER, settings.app_id, settings.bot_id, "7d3c0f52-", "ROBOT1.0_")
+        # One word alone may be anything.
+        texts = (text for text in (*self.said, *self.shown()) if " " in text)
+        return (*logins, *ids, *texts)
+
     def set(self, **settings: object) -> None:
         """Let the platform behave otherwise from now on."""
         peer = self.peer.peer

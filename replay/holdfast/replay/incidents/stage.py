@@ -125,6 +125,11 @@ class Stage(ABC, Generic[S, A]):
         """The user, as a target of sends."""
 
     @property
+    @abstractmethod
+    def secrets(self) -> tuple[str, ...]:
+        """What no recording may show: logins, ids of people, what was written."""
+
+    @property
     def service(self) -> Service:
         """The running service."""
         assert self._service is not None, "the service is not open"

@@ -82,6 +82,19 @@ class WeixinStage(Stage[Served, Weixin]):
         """Let the user write."""
         self.peer.say(text)
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no recording may show: logins, ids of people, what was written."""
+        peer = self.peer.peer
+        texts = [
+            text
+            for message in peer.inbound
+            for item in message.wire.get("item_list", ())
+            if " " in (text := str(item.get("text_item", {}).get("text", "")))
+        ]
+        shown = [one.text for one in self.shown() if " " in one.text]
+        return (peer.token, USER, *texts, *shown)
+
     async def until_polling(self) -> None:
         """Wait until the peer holds a poll of ours."""
         await self.peer.until(lambda peer: peer.waiting)
