@@ -23,8 +23,16 @@ from holdfast.replay.incidents.weixin_stage import WEIXIN
 
 __all__ = ["INCIDENTS", "Incident"]
 
+# Told by others already, or by long waiting alone: the demo leaves them out.
+UNSHOWN = (
+    qq_outage.every_dial_fails_for_93_minutes,
+    qq_renewals.old_socket_closed_late,
+    qq_sessions.sessions_die_as_they_begin,
+    qq_tokens.token_expires_in_sixty_seconds,
+    qq_tokens.token_call_fails_with_status_200,
+)
 INCIDENTS = tuple(
-    Incident(play.__name__, house, play, shown=True)
+    Incident(play.__name__, house, play, shown=play not in UNSHOWN)
     for house, homes in (
         (WEIXIN, (weixin_sends, weixin_login, weixin_inbound)),
         (

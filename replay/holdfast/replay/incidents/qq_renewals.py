@@ -63,7 +63,7 @@ async def _renewals(stage: QqStage) -> None:
 
 
 def _half_hour_ms(stage: QqStage) -> int:
-    return 30 * stage.policy.connection.stable_ms
+    return 30 * stage.policy.connection.backoff_ms_max
 
 
 PLAYS = (

@@ -19,7 +19,7 @@ SHORT = type(POLICY)(
         backoff_ms_first=5,
         backoff_ms_max=30,
         cooldown_ms=10,
-        stable_ms=30,
+        stable_ms=200,
         ping_ms=150,
         fatal_retry_ms=150,
     ),
