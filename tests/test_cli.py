@@ -137,6 +137,7 @@ def test_an_empty_folder_is_no_journal(command: str, tmp_path: Path) -> None:
         (["run", "--config", "nowhere.toml"], "nowhere.toml"),
         (["export", "--account", "a", "-o", "x"], "journal.sqlite3"),
         (["fake", "weixin", "--port", "70000"], "70000"),
+        (["fake", "qq", "--port", "70000"], "70000"),
     ],
 )
 def test_wrong_usage_is_explained(

@@ -58,7 +58,7 @@ async def every_dial_fails_for_93_minutes(stage: QqStage) -> None:
             await stage.lose(1006)
             stage.say("you do not answer")
         until_ms = stage.peer.now_ms() + MINUTES * cap_ms // len(troubles)
-        await stage.until(lambda _, end_ms=until_ms: stage.peer.now_ms() > end_ms)
+        await _let_pass(stage, until_ms)
     stage.expect(stage.state.connection.phase == "reconnecting", "it never gave up")
     tried = len(
         [told for told in stage.told[since:] if told.after.connection.dialed_ms]
@@ -84,6 +84,10 @@ async def closed_as_soon_as_it_is_up(stage: QqStage) -> None:
         await stage.hear(f"still there after {what}?")
     names = stage.begun()
     stage.expect("identify" in names and "resume" in names, "both were tried")
+
+
+async def _let_pass(stage: QqStage, until_ms: int) -> None:
+    await stage.until(lambda _: stage.peer.now_ms() > until_ms)
 
 
 async def _closed_again_and_again(stage: QqStage, code: int) -> None:
