@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from incident_rig import FIXTURES
 
 from holdfast.replay.cli import main
+from holdfast.replay.incidents import INCIDENTS
 
 RECORDING = FIXTURES / "night_push_answered_minus_14.jsonl"
 COMMAND = (sys.executable, "-m", "holdfast.replay.cli")
@@ -136,6 +137,7 @@ def test_an_empty_folder_is_no_journal(command: str, tmp_path: Path) -> None:
         (["run", "--config", "nowhere.toml"], "nowhere.toml"),
         (["export", "--account", "a", "-o", "x"], "journal.sqlite3"),
         (["fake", "weixin", "--port", "70000"], "70000"),
+        (["fake", "qq", "--port", "70000"], "70000"),
     ],
 )
 def test_wrong_usage_is_explained(
@@ -176,7 +178,8 @@ def test_the_demo_lives_through_every_incident(tmp_path: Path) -> None:
     assert "every command and state equal" in done.stdout.decode()
     assert done.stderr == b""
     kept = sorted(path.name for path in tmp_path.iterdir())
-    assert kept == sorted(path.name for path in FIXTURES.glob("*.jsonl"))
+    shown = [f"{incident.name}.jsonl" for incident in INCIDENTS if incident.shown]
+    assert kept == sorted(shown)
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from incident_rig import FIXTURES, live, steady
+from incident_rig import FIXTURES, KEPT_PORT, live, steady
 from trio.testing import MockClock
 
 from holdfast.replay.incidents import INCIDENTS, Incident
@@ -26,8 +26,12 @@ async def test_the_service_gets_through_and_its_recording_replays(
     if rewrite:
         steady(monkeypatch)
     recording = tmp_path / f"{incident.name}.jsonl"
-    await live(incident, tmp_path, recording)
+    port = KEPT_PORT if rewrite else 0
+    secrets = await live(incident, tmp_path, recording, port=port)
     assert play(recording).verdict is Verdict.SAME
+    written = recording.read_text("utf-8")
+    assert len(secrets) > 2
+    assert [secret for secret in secrets if secret in written] == []
     if rewrite:
         kept = FIXTURES / recording.name
         kept.write_bytes(recording.read_bytes())

@@ -239,7 +239,7 @@ def test_the_peers_own_words_and_numbers_are_kept_and_advice_added() -> None:
     assert dial_words(DialFailed(1, "dns")) == "dns"
     closed = SocketClosed(1, "closed", 4903, "create session error")
     assert close_words(closed, Parting.INVALID) == (
-        "invalid: closed, 4903 create session error"
+        "session refused (op 9); closed, 4903 create session error"
     )
     assert close_words(SocketClosed(1, "eof"), None) == "eof, no close code"
     assert advised(4013, "x") == "x: correct intents"

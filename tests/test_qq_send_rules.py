@@ -29,9 +29,12 @@ def read(
     *,
     reply: bool = False,
     doubtful: bool = False,
+    unsure: bool = False,
     lost_ms: int | None = None,
 ) -> Outcome:
-    return read_send(event, with_context=reply, doubtful=doubtful, lost_ms=lost_ms)
+    return read_send(
+        event, with_context=reply, doubtful=doubtful, unsure=unsure, lost_ms=lost_ms
+    )
 
 
 # One line of section 13 each: {codes: (as a message of its own, as an answer)}.

@@ -18,9 +18,10 @@ from holdfast.core.grants import EARLIER_MAX, RENUMBERED_MAX
 from holdfast.core.outbox import ATTEMPTS_MAX
 from holdfast.core.policy import Policy
 from holdfast.core.qq_account import Qq
-from holdfast.core.qq_dial import DENIALS_BEFORE_FATAL, TRIES_MAX
+from holdfast.core.qq_dial import DENIALS_BEFORE_FATAL
 from holdfast.core.qq_invariants import broken
 from holdfast.core.qq_send_rules import terms_of
+from holdfast.core.qq_token import TRIES_MAX
 
 POLICIES = pytest.mark.parametrize("policy", [TIGHT, qq.POLICY], ids=["tight", ""])
 # The longest that a healed account may take: a slow timer, and then the quota.

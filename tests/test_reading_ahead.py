@@ -7,11 +7,11 @@ import trio
 from incident_rig import START_MS
 from trio.testing import MockClock
 
-from holdfast.core import weixin
 from holdfast.io import Surroundings, messages
 from holdfast.io.clock import TrioClock
-from holdfast.replay.incidents.stage import set_stage
-from holdfast.replay.world.serve import clock_from, serve_weixin
+from holdfast.replay.incidents.stage import Wings
+from holdfast.replay.incidents.weixin_stage import WEIXIN
+from holdfast.replay.world.online import clock_from
 
 AHEAD = 3
 
@@ -23,15 +23,13 @@ async def test_it_is_offered_no_more_than_it_may_finish_ahead(
 ) -> None:
     monkeypatch.setattr(messages, "AHEAD_MAX", AHEAD)
     around = Surroundings(TrioClock(START_MS), threaded=False)
-    async with (
-        serve_weixin(now_ms=clock_from(START_MS)) as served,
-        set_stage(served, tmp_path, weixin.POLICY, around) as stage,
-    ):
-        served.say("never finished")
+    wings = Wings(tmp_path, around, now_ms=clock_from(START_MS))
+    async with WEIXIN.open_stage(WEIXIN.real, wings) as stage:
+        stage.say("never finished")
         first = await stage.next_message()
         for number in range(AHEAD):
             await stage.hear(f"finished {number}")
-        served.say("one too many")
+        stage.say("one too many")
         await stage.no_message(100)
         await first.done()
         with trio.fail_after(10):

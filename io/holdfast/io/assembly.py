@@ -20,7 +20,7 @@ from holdfast.io.journal import Journal, open_journal
 from holdfast.io.login import Login
 from holdfast.io.owner import Owner, StoppedError
 from holdfast.io.platforms import PLATFORMS
-from holdfast.io.recovery import recover
+from holdfast.io.recovery import RecoveryError, recover
 from holdfast.io.rules import Peer
 from holdfast.io.seat import Seat
 from holdfast.io.service import Service
@@ -83,6 +83,7 @@ async def open_service(
         owners = []
         for account in config.accounts.values():
             vault = Vault(journal.key, account.name, journal)
+            await _assign(journal, account)
             opened = PLATFORMS[account.platform].open_peer(account, vault, tls)
             peer = await stack.enter_async_context(opened)
             owner = _owner(account, vault, peer, service, around)
@@ -90,6 +91,17 @@ async def open_service(
             owners.append(owner)
         async with _running(owners, around.patience, journal):
             yield service
+
+
+async def _assign(journal: Journal, account: Account) -> None:
+    """Note the account's platform; what another one recorded is not folded."""
+    name, found = account.name, journal.platform(account.name)
+    if found and found != account.platform:
+        raise RecoveryError(
+            f"account {name}: found one of {account.platform}, expected one of {found},"
+            f" as this name's journal is: name the account otherwise"
+        )
+    await journal.assign(name, account.platform)
 
 
 def _owner(

@@ -23,7 +23,7 @@ from holdfast.io.journal_inline import InlineWriter
 from holdfast.io.journal_prune import Retention, find_cut, give_back, remove_chunk
 from holdfast.io.journal_read import SEQ_MAX, JournalReads
 from holdfast.io.journal_rows import Entry
-from holdfast.io.journal_schema import Connect, open_to_write
+from holdfast.io.journal_schema import PLATFORM_OF, Connect, open_to_write
 from holdfast.io.journal_store import Store
 from holdfast.io.journal_thread import ThreadWriter
 from holdfast.io.journal_trouble import Attempts, JournalPatience, Tell
@@ -70,6 +70,14 @@ class Journal(JournalReads):
     async def flush(self) -> None:
         """Return once everything handed over so far is durable; raises like append."""
         await self._writer.flush()
+
+    async def assign(self, account: str, platform: str) -> None:
+        """Note of which platform an account is, so that others can fold its facts."""
+        if self.platform(account) == platform:
+            return
+        row = f"{PLATFORM_OF}{account}", platform
+        query = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"
+        await self._do(lambda file: file.execute(query, row))
 
     async def prune(
         self,

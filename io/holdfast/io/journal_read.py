@@ -14,7 +14,12 @@ from typing import Any, Self
 
 from holdfast.io.journal_errors import unreadable
 from holdfast.io.journal_rows import Fact, PartNote, Snapshot
-from holdfast.io.journal_schema import journal_path, open_to_read, read_key
+from holdfast.io.journal_schema import (
+    PLATFORM_OF,
+    journal_path,
+    open_to_read,
+    read_key,
+)
 
 BUSY_MS = 1_000  # Readers wait for a writer only while it recovers from a crash.
 SEQ_MAX = (1 << 63) - 1
@@ -33,6 +38,12 @@ class JournalReads:
         """Return the names of all accounts, sorted."""
         rows = self._rows("SELECT name FROM account ORDER BY name")
         return [name for (name,) in rows]
+
+    def platform(self, account: str) -> str:
+        """Return which platform an account is of; empty when that was never noted."""
+        query = "SELECT value FROM meta WHERE name = ?"
+        rows = self._rows(query, f"{PLATFORM_OF}{account}")
+        return str(rows[0][0]) if rows else ""
 
     def first_seq(self, account: str) -> int | None:
         """Return the seq of the oldest fact still here, None when there is none."""

@@ -24,6 +24,7 @@ FILE_NAME = "journal.sqlite3"
 SCHEMA_VERSION = 1
 APPLICATION_ID = int.from_bytes(b"Hfst", "big")
 KEY_BYTES = 32
+PLATFORM_OF = "platform of "  # In meta, an account's name behind it.
 WAL_BYTES_MAX = 64 << 20  # A larger write-ahead log is cut after its checkpoint.
 
 Connect: TypeAlias = Callable[..., sqlite3.Connection]

@@ -96,16 +96,32 @@ def fake() -> None:
     """Serve a simulated peer on loopback, to try a bot or a script against."""
 
 
-@fake.command("weixin")
-@click.option(
+port_option = click.option(
     "--port", type=click.IntRange(0, 65_535), default=8_711, show_default=True
 )
-@click.option("--script", type=click.Path(exists=True, path_type=Path), help="Faults.")
+script_option = click.option(
+    "--script", type=click.Path(exists=True, path_type=Path), help="Faults."
+)
+
+
+@fake.command("weixin")
+@port_option
+@script_option
 def fake_weixin(port: int, script: Path | None) -> None:
     """Serve a simulated iLink peer; the script says what goes wrong and when."""
-    from holdfast.replay.faking import serve_fake  # noqa: PLC0415 - needs trio.
+    from holdfast.replay.faking import WEIXIN, serve_fake  # noqa: PLC0415 - needs trio.
 
-    sys.exit(serve_fake(port, script))
+    sys.exit(serve_fake(WEIXIN, port, script))
+
+
+@fake.command("qq")
+@port_option
+@script_option
+def fake_qq(port: int, script: Path | None) -> None:
+    """Serve a simulated QQ platform; the script says what goes wrong and when."""
+    from holdfast.replay.faking import QQ, serve_fake  # noqa: PLC0415 - needs trio.
+
+    sys.exit(serve_fake(QQ, port, script))
 
 
 if __name__ == "__main__":

@@ -1,62 +1,59 @@
 """`holdfast demo`: the founding incidents, live, in seconds, and their replay.
 
-The service is the real one: real HTTP over loopback, a real journal on disk, real
-time. Only the policy is short, so that minutes of waiting become tenths of seconds.
+The service is the real one: real HTTP and WebSocket over loopback, a real journal on
+disk, real time. Only the policy is short, so that minutes of waiting become tenths of
+seconds. A few incidents run at the same time; they are told one after the other.
 """
 
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import trio
 
-from holdfast.core.policy import (
-    ConnectionPolicy,
-    DeliveryPolicy,
-    JournalPolicy,
-    PollPolicy,
-    SessionPolicy,
-)
-from holdfast.core.weixin import POLICY
 from holdfast.io import Patience, Surroundings
 from holdfast.io.clock import SystemClock
 from holdfast.replay.exits import DIFFERENT
 from holdfast.replay.exporting import export_window
 from holdfast.replay.incidents import INCIDENTS, Incident
-from holdfast.replay.incidents.stage import ACCOUNT, ExpectationError, set_stage
+from holdfast.replay.incidents.stage import ExpectationError, Wings
 from holdfast.replay.player import Verdict, play
-from holdfast.replay.world.serve import serve_weixin
-from holdfast.replay.world.weixin_settings import Settings
 
-HOLD_MS = 600
+AT_ONCE = 5
 PLAY_S_MAX = 20.0
-SHORT = type(POLICY)(
-    session=SessionPolicy(backoff_ms_first=50, backoff_ms_max=300, slow_probe_ms=200),
-    connection=ConnectionPolicy(
-        backoff_ms_first=20, backoff_ms_max=200, cooldown_ms=100, stable_ms=300
-    ),
-    delivery=DeliveryPolicy(
-        gap_ms_min=15,
-        gap_ms_base=20,
-        gap_ms_per_part=3,
-        throttle_ms_first=30,
-        throttle_ms_max=300,
-        throttle_jitter_ms=10,
-        throttles_max=4,
-        unknown_ms_first=50,
-        unreached_ms_first=20,
-    ),
-    poll=PollPolicy(
-        hold_ms=HOLD_MS,
-        hold_ms_min=100,
-        grace_ms=250,
-        interval_ms_min=20,
-        notify_timeout_ms=500,
-        send_timeout_ms=500,
-    ),
-    journal=JournalPolicy(snapshot_facts=50),
-)
+SHOWN = tuple(incident for incident in INCIDENTS if incident.shown)
+
+
+class Line(NamedTuple):
+    """A line to be told, and how it looks."""
+
+    text: str
+    fg: str | None = None
+    bold: bool = False
+
+
+class Teller:
+    """Tells what happens in one incident, once those before it have been told."""
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.facts: int | None = None
+        self._held: list[Line] | None = []
+
+    def tell(self, line: Line) -> None:
+        """Tell a line, now or when it is this incident's turn."""
+        if self._held is None:
+            _say(line)
+        else:
+            self._held.append(line)
+
+    def begin(self) -> None:
+        """Tell what was held back, and from now on everything at once."""
+        held, self._held = self._held or [], None
+        for line in held:
+            _say(line)
 
 
 def run_demo(keep: Path | None) -> int:
@@ -65,68 +62,95 @@ def run_demo(keep: Path | None) -> int:
     with tempfile.TemporaryDirectory(prefix="holdfast-demo-") as scratch:
         folder = keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        facts, failed = 0, 0
-        for incident in INCIDENTS:
-            recorded = _live(incident, Path(scratch) / incident.name, folder)
-            failed += recorded is None
-            facts += recorded or 0
+        told = trio.run(_live_all, Path(scratch), folder)
     took_s = time.monotonic() - began
-    if failed:
-        _say(f"\n{failed} of {len(INCIDENTS)} incidents did not end well", fg="red")
+    facts = [teller.facts for teller in told if teller.facts is not None]
+    if failed := len(told) - len(facts):
+        what = f"{failed} of {len(told)} incidents did not end well"
+        _say(Line(f"\n{what}", fg="red"))
         return DIFFERENT
-    _say(
-        f"\n{len(INCIDENTS)} incidents lived through in {took_s:.1f} s: nothing lost,"
-        f" nothing doubled;\n{facts} recorded facts replayed, every command and state"
-        " equal",
-        fg="green",
-        bold=True,
+    end = (
+        f"\n{len(told)} incidents lived through in {took_s:.1f} s: nothing lost,"
+        f" nothing doubled;\n{sum(facts)} recorded facts replayed, every command and"
+        " state equal"
     )
+    _say(Line(end, fg="green", bold=True))
     if keep:
-        click.echo(f"look closer: holdfast show {keep}/{INCIDENTS[0].name}.jsonl")
+        click.echo(f"look closer: holdfast show {keep}/{SHOWN[0].name}.jsonl")
     return 0
 
 
-def _live(incident: Incident, scratch: Path, folder: Path) -> int | None:
+async def _live_all(scratch: Path, folder: Path) -> list[Teller]:
+    """Live through everything, a few at a time, and tell it in order."""
+    tellers = [Teller() for _ in SHOWN]
+    seats = trio.Semaphore(AT_ONCE)
+
+    async def live(incident: Incident, teller: Teller) -> None:
+        try:
+            teller.facts = await _live(incident, teller, scratch, folder)
+        finally:
+            seats.release()
+            teller.done.set()
+
+    async def begin(nursery: trio.Nursery) -> None:
+        for incident, teller in zip(SHOWN, tellers, strict=True):
+            await seats.acquire()
+            nursery.start_soon(live, incident, teller)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(begin, nursery)
+        for teller in tellers:
+            teller.begin()
+            await teller.done.wait()
+    return tellers
+
+
+async def _live(
+    incident: Incident, teller: Teller, scratch: Path, folder: Path
+) -> int | None:
     """Live through one incident and replay it; return its facts, None if it failed."""
-    _say(f"\n{incident.story}", bold=True)
-    scratch.mkdir()
+    teller.tell(Line(f"\n{incident.story}", bold=True))
+    home = scratch / incident.name
+    home.mkdir()
     facts = None
     try:
-        trio.run(_play, incident, scratch)
-        facts = _replay(incident, scratch, folder)
+        await _play(incident, teller, home)
+        # In a thread: the other incidents must not wait for it.
+        facts, line = await trio.to_thread.run_sync(_replay, incident, home, folder)
+        teller.tell(line)
     except* (ExpectationError, trio.TooSlowError) as errors:
-        _say(f"  FAILED: {errors.exceptions[0]}", fg="red")
+        teller.tell(Line(f"  FAILED: {_first(errors)}", fg="red"))
     return facts
 
 
-async def _play(incident: Incident, folder: Path) -> None:
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+async def _play(incident: Incident, teller: Teller, folder: Path) -> None:
     surroundings = Surroundings(
         SystemClock(), patience=Patience(sends_s=1.0, poll_s=0.0, all_s=3.0)
     )
-    async with serve_weixin(Settings(hold_ms=HOLD_MS, hint_ms=HOLD_MS)) as served:
-        with trio.fail_after(PLAY_S_MAX):
-            async with set_stage(
-                served, folder, SHORT, surroundings, _narrate
-            ) as stage:
-                await incident.play(stage)
-        for violation in served.peer.violations:
-            raise ExpectationError(f"protocol: {violation}")
+    wings = Wings(folder, surroundings, lambda text: teller.tell(Line(f"  {text}")))
+    house = incident.house
+    with trio.fail_after(PLAY_S_MAX):
+        async with house.open_stage(house.short, wings) as stage:
+            await incident.play(stage)
 
 
-def _replay(incident: Incident, scratch: Path, folder: Path) -> int | None:
+def _replay(incident: Incident, scratch: Path, folder: Path) -> tuple[int | None, Line]:
+    """Export and replay; return how many facts, and what to tell."""
     recording = folder / f"{incident.name}.jsonl"
-    facts = export_window(scratch / "data", ACCOUNT, 0, 1 << 62, recording)
+    account = incident.house.account
+    facts = export_window(scratch / "data", account, 0, 1 << 62, recording)
     result = play(recording)
     if result.verdict is not Verdict.SAME:
-        _say(f"  replay: {result.verdict} {result.divergence}", fg="red")
-        return None
-    _say(f"  recorded and replayed: {facts} facts, all equal", fg="green")
-    return facts
+        return None, Line(f"  replay: {result.verdict} {result.divergence}", fg="red")
+    return facts, Line(f"  recorded and replayed: {facts} facts, all equal", fg="green")
 
 
-def _narrate(text: str) -> None:
-    click.echo(f"  {text}")
-
-
-def _say(text: str, *, fg: str | None = None, bold: bool = False) -> None:
-    click.secho(text, fg=fg, bold=bold)
+def _say(line: Line) -> None:
+    click.secho(line.text, fg=line.fg, bold=line.bold)

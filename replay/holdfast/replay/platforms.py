@@ -39,3 +39,5 @@ PLATFORMS: Mapping[str, Platform] = {
         Platform(qq.PLATFORM, qq.step, Qq, qq.POLICY, qq_invariants.broken),
     )
 }
+# Of this platform is an account in a journal that notes none: there was no other then.
+UNNOTED = weixin.PLATFORM

@@ -131,7 +131,11 @@ async def _echo(service: Service) -> None:
             key = f"{CONSUMER}-{message.account}-{message.seq}"
             try:
                 await service.send(
-                    message.account, message.from_, message.text, key=key
+                    message.account,
+                    message.from_,
+                    message.text,
+                    key=key,
+                    reply_to=message.id,
                 )
             except SendRefusedError as error:
                 log.warning("account %s: %s", message.account, error)

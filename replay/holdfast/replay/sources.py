@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 
 from holdfast.core.policy import Policy
 from holdfast.replay.lines import UNKNOWN, FactLine
-from holdfast.replay.platforms import PLATFORMS, Platform, State
+from holdfast.replay.platforms import PLATFORMS, UNNOTED, Platform, State
 from holdfast.replay.recording import read_recording
 
 if TYPE_CHECKING:
@@ -95,7 +95,12 @@ def journaled_life(
     """
     from holdfast.io import recovery  # noqa: PLC0415 - a recording needs no journal.
 
-    platform = PLATFORMS["weixin"]
+    noted = reader.platform(account) or UNNOTED
+    if noted not in PLATFORMS:
+        known = ", ".join(PLATFORMS)
+        what = f"account {account}: platform {noted!r} is unknown; known: {known}"
+        raise UnreadableError(what)
+    platform = PLATFORMS[noted]
     start = recovery.folded_until(reader, account, after, platform, platform.policy)
     rows = recovery.read_facts(reader, account, start.seq)
     lines = (

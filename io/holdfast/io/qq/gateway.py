@@ -78,6 +78,13 @@ class Dialling(Struct, frozen=True):
 class _Connection(ClientConnection):
     """A connection that is dropped as soon as either side has sent its last frame."""
 
+    async def __aexit__(self, *_: object) -> None:
+        """Leave at once: whoever leaves has dropped the connection.
+
+        The library would write a close frame in a scope that is cancelled by then, and
+        the cancellation would end the account instead of the socket.
+        """
+
     async def handshake(self, *args: Any, **kwargs: Any) -> None:
         """Shake hands; a connection that broke is told as that."""
         try:

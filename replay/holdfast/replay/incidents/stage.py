@@ -1,29 +1,29 @@
 """The stage: a real service with one account, and a simulated peer it talks to.
 
 A play says what breaks through `peer`, acts as the bot through the methods here, and
-expects. An expectation that is not met in time fails the play with its own words.
+expects. An expectation that is not met in time fails the play with its own words. What
+is peculiar to a platform is in its own stage.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
 
 import trio
 from msgspec import Struct
 
 from holdfast.core.account import Account
-from holdfast.core.commands import Command
+from holdfast.core.commands import Command, Escalate
 from holdfast.core.events import Fact
 from holdfast.core.policy import Policy
 from holdfast.io import Config, Delivery, Message, Service, Surroundings, open_service
+from holdfast.io.config import Account as ConfiguredAccount
 from holdfast.io.config import Service as ServiceTable
-from holdfast.io.config import WeixinAccount
 from holdfast.io.messages import Messages
-from holdfast.replay.world.serve import Served
-from holdfast.replay.world.weixin_inbound import USER
-from holdfast.replay.world.weixin_state import Logged, Shown
+from holdfast.replay.world.online import Clock, Online
 
-ACCOUNT = "alice"
 CONSUMER = "bot"
 
 
@@ -40,28 +40,94 @@ class Told(Struct, frozen=True):
     commands: list[Command]
 
 
-class Stage:
-    """One account on a simulated peer. Use it through `set_stage`."""
+class Wings(Struct, frozen=True):
+    """What a stage stands in: where its data are, how time goes, who is told."""
 
-    def __init__(
-        self,
-        served: Served,
-        folder: Path,
-        policy: Policy,
-        surroundings: Surroundings,
-        tell: Callable[[str], None],
-    ) -> None:
+    folder: Path
+    surroundings: Surroundings
+    tell: Callable[[str], None] = lambda _: None
+    # The peer's clock; None: the time of day.
+    now_ms: Clock | None = None
+    # The peer's port; 0: any. An address that a peer tells is recorded with its port.
+    port: int = 0
+
+
+class Pace(Struct, frozen=True):
+    """How long things take: the service's policy, and the peer's settings."""
+
+    policy: Policy
+    settings: Any
+
+
+class House(Struct, frozen=True):
+    """Where the plays of a platform are given, at its real pace and at a short one.
+
+    `open_stage` serves a peer, opens a service on it, and closes both in the end; a
+    breach of the protocol that the peer noted is an `ExpectationError` then.
+    """
+
+    account: str
+    real: Pace
+    short: Pace
+    open_stage: Callable[[Pace, Wings], AbstractAsyncContextManager[Any]]
+
+
+class Incident(Struct, frozen=True):
+    """One incident: its name is the bug in words, and the name of its fixtures.
+
+    With `shown` the demo lives through it, too.
+    """
+
+    name: str
+    house: House
+    play: Callable[[Any], Awaitable[None]]
+    shown: bool = True
+
+    @property
+    def story(self) -> str:
+        """What broke, in one line."""
+        return (self.play.__doc__ or "").strip().splitlines()[0]
+
+
+S = TypeVar("S", bound=Online[Any])
+A = TypeVar("A", bound=Account)
+
+
+class Stage(ABC, Generic[S, A]):
+    """One account on a simulated peer. Use it through a `House`."""
+
+    account: str
+
+    def __init__(self, served: S, policy: Policy, wings: Wings) -> None:
         self.peer = served
         self.policy = policy
-        self.tell = tell
-        self.token_file = folder / "token"
-        self.data_dir = folder / "data"
+        self.tell = wings.tell
+        self.login_file = wings.folder / "login"
+        self.data_dir = wings.folder / "data"
         self.told: list[Told] = []
         self.changed = trio.Event()
-        self._surroundings = surroundings
+        self._surroundings = wings.surroundings
         self._stack = AsyncExitStack()
         self._service: Service | None = None
         self._messages: Messages | None = None
+
+    @abstractmethod
+    def configured(self) -> ConfiguredAccount:
+        """Return the account as a configuration would have it."""
+
+    @abstractmethod
+    def say(self, text: str) -> None:
+        """Let the user write."""
+
+    @property
+    @abstractmethod
+    def user(self) -> str:
+        """The user, as a target of sends."""
+
+    @property
+    @abstractmethod
+    def secrets(self) -> tuple[str, ...]:
+        """What no recording may show: logins, ids of people, what was written."""
 
     @property
     def service(self) -> Service:
@@ -70,37 +136,27 @@ class Stage:
         return self._service
 
     @property
-    def state(self) -> Account:
+    def state(self) -> A:
         """The account's state now."""
-        return self.service.owners[ACCOUNT].state
+        return cast("A", self.service.owners[self.account].state)
 
     @property
-    def sends(self) -> list[Logged]:
-        """Every send that reached the peer."""
-        return [call for call in self.peer.peer.log if call.endpoint == "sendmessage"]
+    def escalations(self) -> list[Escalate]:
+        """All that a human was told so far."""
+        acts = [act for told in self.told for act in told.commands]
+        return [act for act in acts if isinstance(act, Escalate)]
 
-    def shown(self, user: str = USER) -> tuple[Shown, ...]:
-        """Return what the user sees from the bot."""
-        return self.peer.peer.shown.get(user, ())
-
-    def write_token(self, token: str) -> None:
+    def write_login(self, secret: str) -> None:
         """Replace the credentials on disk."""
-        self.token_file.write_text(token + "\n")
-        self.token_file.chmod(0o600)
+        self.login_file.write_text(secret + "\n")
+        self.login_file.chmod(0o600)
 
     async def open(self) -> None:
-        """Start the service and wait until it polls."""
-        account = WeixinAccount(
-            name=ACCOUNT,
-            platform="weixin",
-            base_url=self.peer.url,
-            token_file=self.token_file,
-            policy=self.policy,
-        )
+        """Start the service."""
         table = ServiceTable(
             data_dir=self.data_dir, api_token_file=self.data_dir / "api_token"
         )
-        config = Config(table, {ACCOUNT: account})
+        config = Config(table, {self.account: self.configured()})
         opened = open_service(config, self._surroundings)
         self._service = await self._stack.enter_async_context(opened)
         self._messages = self.service.messages(CONSUMER)
@@ -116,21 +172,15 @@ class Stage:
         await self.close()
         await self.open()
 
-    async def pull_the_plug(self) -> None:
-        """End the service in the middle of whatever it does, and start it again."""
+    def cut_off(self) -> None:
+        """End the service in the middle of whatever it does."""
         for owner in self.service.owners.values():
             owner.cut_off()
+
+    async def pull_the_plug(self) -> None:
+        """End the service in the middle of whatever it does, and start it again."""
+        self.cut_off()
         await self.restart()
-
-    async def until_polling(self) -> None:
-        """Wait until the peer holds a poll of ours."""
-        await self.peer.until(lambda peer: peer.waiting)
-
-    async def until_struck(self, number: int) -> None:
-        """Wait until a fault strikes one of the calls after the first `number`."""
-        await self.peer.until(
-            lambda peer: any(call.faults for call in peer.log[number:])
-        )
 
     async def next_message(self) -> Message:
         """Return the next message that the bot is offered."""
@@ -145,17 +195,25 @@ class Stage:
 
     async def hear(self, text: str) -> Message:
         """Let the user write, take the message as the bot, and finish it."""
-        self.peer.say(text)
+        self.say(text)
+        return await self.take(text)
+
+    async def take(self, text: str) -> Message:
+        """Take the next message, which must say this, as the bot, and finish it."""
         message = await self.next_message()
         self.expect(message.text == text, f"{text!r} is offered, not {message.text!r}")
         await message.done()
         return message
 
-    async def send(self, text: str, *, to: str = USER, key: str = "") -> Delivery:
-        """Let the bot send a text."""
-        return await self.service.send(ACCOUNT, to, text, key=key)
+    async def send(
+        self, text: str, *, to: str = "", key: str = "", reply_to: str = ""
+    ) -> Delivery:
+        """Let the bot send a text, to the user when nobody else is named."""
+        return await self.service.send(
+            self.account, to or self.user, text, key=key, reply_to=reply_to
+        )
 
-    async def until(self, holds: Callable[[Account], object]) -> Account:
+    async def until(self, holds: Callable[[A], object]) -> A:
         """Wait until something holds for the account's state; look after each fact."""
         while True:
             changed = self.changed
@@ -179,21 +237,3 @@ class Stage:
         self.told.append(Told(fact, before, after, commands))
         changed, self.changed = self.changed, trio.Event()
         changed.set()
-
-
-@asynccontextmanager
-async def set_stage(
-    served: Served,
-    folder: Path,
-    policy: Policy,
-    surroundings: Surroundings,
-    tell: Callable[[str], None] = lambda _: None,
-) -> AsyncIterator[Stage]:
-    """Open a service on a peer, with its data in `folder`, and close it in the end."""
-    stage = Stage(served, folder, policy, surroundings, tell)
-    stage.write_token(served.peer.token)
-    await stage.open()
-    try:
-        yield stage
-    finally:
-        await stage.close()

@@ -2,7 +2,7 @@
 
 from holdfast.core.commands import SetTimer
 from holdfast.core.connection import RETRY
-from holdfast.replay.incidents.stage import Stage
+from holdfast.replay.incidents.weixin_stage import WeixinStage
 from holdfast.replay.world.weixin_faults import HttpStatus, Late, Wire
 from holdfast.replay.world.weixin_inbound import FIRST_ID, Copy, Inbound
 
@@ -10,7 +10,7 @@ QUIET_S = 30.0
 HOLD_MS = 35_000
 
 
-async def same_message_twice(stage: Stage) -> None:
+async def same_message_twice(stage: WeixinStage) -> None:
     """The peer hands one message out twice: seconds, minutes and a restart later."""
     await stage.until_polling()
     message = await stage.hear("remind me at noon")
@@ -34,7 +34,7 @@ async def same_message_twice(stage: Stage) -> None:
     stage.expect(again_said.id != message.id, "a real repeat is not dropped")
 
 
-async def polls_fail_in_every_way(stage: Stage) -> None:
+async def polls_fail_in_every_way(stage: WeixinStage) -> None:
     """Late answers, 524, resets, silence: the poll goes on, sends never notice."""
     await stage.hear("hello")
     hold_ms = stage.peer.peer.settings.hold_ms
@@ -72,7 +72,7 @@ async def polls_fail_in_every_way(stage: Stage) -> None:
     stage.expect(max(delays) <= cap_ms, f"no wait is over {cap_ms} ms: {delays}")
 
 
-async def crash_between_record_and_done(stage: Stage) -> None:
+async def crash_between_record_and_done(stage: WeixinStage) -> None:
     """The plug is pulled while the bot handles a message and a send is under way."""
     await stage.hear("hello")
     stage.peer.say("do something that takes long")
@@ -94,7 +94,7 @@ async def crash_between_record_and_done(stage: Stage) -> None:
     await stage.no_message(_span_s(stage, QUIET_S))
 
 
-def _span_s(stage: Stage, seconds: float) -> float:
+def _span_s(stage: WeixinStage, seconds: float) -> float:
     """Wait shorter where the peer's holds are shorter than the real one's."""
     return seconds * (stage.peer.peer.settings.hold_ms / HOLD_MS) ** 2
 

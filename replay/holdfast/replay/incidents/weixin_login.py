@@ -4,14 +4,14 @@ import trio
 
 from holdfast.core.commands import Escalate
 from holdfast.core.session import NEEDS_LOGIN
-from holdfast.replay.incidents.stage import Stage
+from holdfast.replay.incidents.weixin_stage import WeixinStage
 from holdfast.replay.world.weixin_faults import Code
 from holdfast.replay.world.weixin_inbound import USER
 
 WITHIN_MS = 5_000
 
 
-async def poll_answered_minus_14(stage: Stage) -> None:
+async def poll_answered_minus_14(stage: WeixinStage) -> None:
     """The poll answers -14 though the login is good: other bots pause for an hour."""
     for turn in ("once", "and a second time, later"):
         await stage.until_polling()
@@ -32,7 +32,7 @@ async def poll_answered_minus_14(stage: Stage) -> None:
         await stage.until(lambda state: state.session.refusals == 0)
 
 
-async def login_refused_until_a_human_acts(stage: Stage) -> None:
+async def login_refused_until_a_human_acts(stage: WeixinStage) -> None:
     """Another client was bound: the token stays dead until somebody logs in again."""
     await stage.until_polling()
     stage.tell("the user binds another client; our token is dead for good")
@@ -54,14 +54,14 @@ async def login_refused_until_a_human_acts(stage: Stage) -> None:
         "the human logs in: new credentials appear on disk, nothing is restarted"
     )
     stage.peer.rebind(token="b1c2d3e4f5a6@im.bot:0600ee55ff667788")
-    stage.write_token(stage.peer.peer.token)
+    stage.write_login(stage.peer.peer.token)
     await stage.until_polling()
     await stage.hear("are you back?")
     await stage.until(lambda state: state.session.refusals == 0)
     stage.expect(not stage.state.session.needs_login, "nobody is asked any more")
 
 
-async def sends_go_out_while_the_login_is_doubted(stage: Stage) -> None:
+async def sends_go_out_while_the_login_is_doubted(stage: WeixinStage) -> None:
     """The poll says -14 for minutes; what the bot sends has nothing to do with it."""
     await stage.hear("keep me posted")
     stage.tell("the poll and notifystart answer -14; sends would be accepted")
@@ -80,7 +80,7 @@ async def sends_go_out_while_the_login_is_doubted(stage: Stage) -> None:
     stage.tell("three sends went out during the recovery; now the poll is back")
 
 
-async def restart_while_expired(stage: Stage) -> None:
+async def restart_while_expired(stage: WeixinStage) -> None:
     """The service is restarted while its login is refused, and goes on where it was."""
     await stage.hear("hello")
     stage.peer.bind_elsewhere()

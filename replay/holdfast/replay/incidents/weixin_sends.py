@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from holdfast.core.commands import Report, Send
 from holdfast.core.outbox import Phase
-from holdfast.replay.incidents.stage import Stage
+from holdfast.replay.incidents.weixin_stage import WeixinStage
 from holdfast.replay.world.weixin_faults import Code, Fields, Wire
 from holdfast.replay.world.weixin_inbound import USER, Inbound
 
@@ -12,7 +12,7 @@ from holdfast.replay.world.weixin_inbound import USER, Inbound
 WORDS = ("rate limited", "unknown error", "prepare failed", "")
 
 
-async def night_push_answered_minus_14(stage: Stage) -> None:
+async def night_push_answered_minus_14(stage: WeixinStage) -> None:
     """A push after a quiet night: the context token is dead, the peer answers -14."""
     await stage.hear("good night")
     stage.tell("overnight the context token dies; the peer will answer -14")
@@ -36,7 +36,7 @@ async def night_push_answered_minus_14(stage: Stage) -> None:
     stage.expect(_last(stage).get("context_token"), "the new token was used")
 
 
-async def night_push_answered_minus_2(stage: Stage) -> None:
+async def night_push_answered_minus_2(stage: WeixinStage) -> None:
     """The same night, but the peer says -2, each time with another text."""
     for words in WORDS:
         await stage.hear("good night")
@@ -48,7 +48,7 @@ async def night_push_answered_minus_2(stage: Stage) -> None:
         await _delivered_on_second_try(stage, f"good morning ({words})")
 
 
-async def throttled_until_the_peer_writes(stage: Stage) -> None:
+async def throttled_until_the_peer_writes(stage: WeixinStage) -> None:
     """The peer answers -2 to a send without any token: only then it is a throttle."""
     throttle = Code(at="sendmessage", ret=-2, errmsg="rate limited")
     stage.peer.arm(throttle)
@@ -70,7 +70,7 @@ async def throttled_until_the_peer_writes(stage: Stage) -> None:
     stage.expect(status and status.state == Phase.ACCEPTED, "it is delivered")
 
 
-async def burst_is_paced(stage: Stage) -> None:
+async def burst_is_paced(stage: WeixinStage) -> None:
     """A bot sends eight parts while a schedule sends too: bursts are punished."""
     await stage.hear("tell me everything")
     friends = [f"{n}-{USER}" for n in range(2)]
@@ -98,7 +98,7 @@ async def burst_is_paced(stage: Stage) -> None:
     stage.expect(paced >= parts - 1, f"long deliveries go slower: {gaps}")
 
 
-async def accepted_but_never_shown(stage: Stage) -> None:
+async def accepted_but_never_shown(stage: WeixinStage) -> None:
     """The peer answers ret 0 without a message id: accepted, perhaps never shown."""
     await stage.hear("hello?")
     stage.peer.arm(Fields(at="sendmessage", drop=("message_id",), count=1))
@@ -108,7 +108,7 @@ async def accepted_but_never_shown(stage: Stage) -> None:
     stage.tell("the sender is told: unconfirmed")
 
 
-async def answer_to_a_send_is_lost(stage: Stage) -> None:
+async def answer_to_a_send_is_lost(stage: WeixinStage) -> None:
     """A send arrives, its answer does not: it is repeated under the same client id."""
     await stage.hear("what time is it?")
     stage.tell("the next answer gets lost after the message was delivered")
@@ -126,13 +126,13 @@ async def answer_to_a_send_is_lost(stage: Stage) -> None:
     stage.expect(reports[0].state == Phase.UNKNOWN, "the sender is told meanwhile")
 
 
-async def _delivered(stage: Stage, text: str) -> None:
+async def _delivered(stage: WeixinStage, text: str) -> None:
     status = await (await stage.send(text)).settled()
     stage.expect(status and status.state == Phase.ACCEPTED, f"{text!r} is accepted")
     stage.expect(stage.shown()[-1].text == text, f"the user sees {text!r}")
 
 
-async def _delivered_on_second_try(stage: Stage, text: str) -> None:
+async def _delivered_on_second_try(stage: WeixinStage, text: str) -> None:
     """Expect a try with the token and, at once, one without; nobody notices."""
     tried = len(stage.sends)
     await _delivered(stage, text)
@@ -150,12 +150,12 @@ async def _delivered_on_second_try(stage: Stage, text: str) -> None:
     stage.expect(len(set(tokens)) == len(tokens), "a dead token is never used twice")
 
 
-def _last(stage: Stage) -> dict[str, object]:
+def _last(stage: WeixinStage) -> dict[str, object]:
     message: dict[str, object] = stage.sends[-1].body["msg"]
     return message
 
 
-def _gaps_ms(stage: Stage) -> list[int]:
+def _gaps_ms(stage: WeixinStage) -> list[int]:
     """Return the time between one send's end and the next one's arrival."""
     calls = stage.sends
     return [
