@@ -99,7 +99,7 @@ def test_pushes_are_spaced_and_counted_by_the_day() -> None:
     pushed = Peer(pushed_ms=AT_MS - 1_000, day_ms=AT_MS - 1_000, pushes=1)
     assert granted(pushed) == Grant(ready_ms=AT_MS + 2_000)
     full = replace(pushed, pushes=2)
-    # A day that is spent is waited for: the next one comes whether the peer writes or not.
+    # A day that is spent is waited for: the next one comes, whoever writes.
     assert granted(full) == Grant(ready_ms=AT_MS - 1_000 + 86_400_000)
     tomorrow = granted(full, at_ms=AT_MS - 1_000 + DAY_MS)
     assert (tomorrow.why, tomorrow.context) == ("", "")

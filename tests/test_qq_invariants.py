@@ -23,7 +23,7 @@ from holdfast.core.commands import (
 from holdfast.core.events import Event, Fact, RetryRequested, Started
 from holdfast.core.outbox import Order, Outbox, Part, Peer, Phase, Sending
 from holdfast.core.qq_account import RENEW, Gateway, Qq, Socket, Stage, Token
-from holdfast.core.qq_events import TokenAnswered, TokenFailed
+from holdfast.core.qq_events import SocketClosed, TokenAnswered, TokenFailed
 from holdfast.core.qq_seq import Resumption
 
 AT_MS = 100_000_000
@@ -259,9 +259,10 @@ def test_only_a_running_account_must_be_alive(after: Qq) -> None:
     assert promises(after) == []
 
 
-def test_a_socket_that_was_left_may_be_followed_by_another_dial() -> None:
-    after = dialled(5)
-    assert promises(after, [replace(OPEN, epoch=5)]) == []
+def test_a_socket_that_has_ended_may_be_followed_by_another_dial() -> None:
+    after, dial = dialled(5), [replace(OPEN, epoch=5)]
+    assert promises(after, dial, event=SocketClosed(4)) == []
+    assert promises(after, dial) == ["[2] a socket is dialled beside another"]
 
 
 @pytest.mark.parametrize("token", [Token("token-1"), Token(asked=True)])

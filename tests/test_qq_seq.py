@@ -44,7 +44,7 @@ def test_of_many_that_are_early_the_first_gap_is_given_up() -> None:
 
 def test_once_the_peer_says_that_it_was_all_nothing_is_waited_for() -> None:
     assert settle(Resumption("s", 2, (4, 9), 1)) == Resumption("s", 9, (), 1)
-    assert settle(Resumption("s", 2, (), 2)) == Resumption("s", 2)
+    assert settle(Resumption("s", 2, (), 2)) == Resumption("s", 2, (), 2)
 
 
 def test_the_session_and_its_unconfirmed_resumes_are_left_alone() -> None:
