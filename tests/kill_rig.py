@@ -64,7 +64,7 @@ class Process:
             else:
                 assert line["id"] not in done, f"{line} was offered after done"
                 offered.add(line["text"])
-        assert offered == said
+        assert offered == said, f"not both: {offered ^ said}"
         assert "Traceback" not in self.complaints()
 
     def check_journal(self, account: str, messages: int) -> None:
@@ -73,8 +73,9 @@ class Process:
             life = journaled_life(reader, account)
             result = play_facts(life.lines, life.start, life.platform, life.policy)
             assert result.verdict is Verdict.SAME, result.divergence
-            assert result.unknown == 0
-            assert len(reader.messages(account, 0, 1_000_000)) == messages
+            assert result.unknown == 0, f"{result.unknown} facts without commands"
+            found = len(reader.messages(account, 0, 1_000_000))
+            assert found == messages, f"{found} messages of {messages}"
 
     async def _start(self) -> trio.Process:
         self.lives += 1
