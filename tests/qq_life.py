@@ -11,7 +11,16 @@ from itertools import count
 from typing import Any
 
 from lives import Chance
-from qq_wires import TRIP_MS, URL, Calls, Memory, finished, frame_of, request_of
+from qq_wires import (
+    TRIP_MS,
+    URL,
+    Calls,
+    Memory,
+    arrived,
+    finished,
+    frame_of,
+    request_of,
+)
 
 from holdfast.core import commands as cmd
 from holdfast.core import events as ev
@@ -21,7 +30,6 @@ from holdfast.core.qq_account import Qq
 from holdfast.core.qq_invariants import broken
 from holdfast.io.credentials import Credentials
 from holdfast.io.http import make_tls_context
-from holdfast.io.qq import inbound, wire
 from holdfast.io.qq.peer import Place, QqPeer
 from holdfast.io.vault import Vault
 from holdfast.replay.world import qq as world
@@ -58,8 +66,7 @@ class QqLife:
         self.state = Qq()
         self.peer = world.new_qq(settings, at_ms=BEGIN_MS)
         self.facts: list[tuple[ev.Fact, list[cmd.Command], Qq]] = []
-        self.keeps = False  # Whether `facts` is filled.
-        self.quiet = False  # Whether the users keep silent.
+        self.keeps = self.quiet = False  # Keep `facts`; keep the users silent.
         self.seq = 0
         self.said: list[str] = []
         self.offered: dict[str, int] = {}
@@ -155,8 +162,6 @@ class QqLife:
         """Let something happen whatever process runs then."""
         self._lasting[happen] = None
         heappush(self._coming, (self.now_ms + delay_ms, next(self._order), happen))
-
-    # What carries bytes.
 
     def _later(self, delay_ms: int, *events: ev.Event) -> None:
         generation = self._generation
@@ -266,29 +271,16 @@ class QqLife:
         heappush(self._coming, (self.now_ms + TRIP_MS, next(self._order), happen))
 
     def _arrive(self, epoch: int, out: Frame | Close | Cut | Pong) -> None:
-        match out:
-            case Frame():
-                draft = inbound.receive(wire.open_frame(out.text), epoch, self._vault)
-                self._keep(draft.kept)
-                self.take(*draft.events)
-            case Pong():
-                self.take(qq_events.PongReceived(epoch))
-            case Close():
-                self._socket = None
-                self.open_sockets -= 1
-                closed = qq_events.SocketClosed(epoch, "closed", out.code, out.reason)
-                self.take(closed)
-            case Cut():
-                self._socket = None
-                self.open_sockets -= 1
-                kind = "reset" if out.reset else "eof"
-                self.take(qq_events.SocketClosed(epoch, kind))
+        draft = arrived(out, epoch, self._vault)
+        if isinstance(out, Close | Cut):
+            self._socket = None
+            self.open_sockets -= 1
+        self._keep(draft.kept)
+        self.take(*draft.events)
 
     def _keep(self, kept: tuple[Any, ...]) -> None:
         for value in kept:
             self._memory.kept[value.handle] = value.value
-
-    # The app and the users.
 
     def _consume(self, message: int) -> None:
         message_id, peer = self._ids.pop(message)

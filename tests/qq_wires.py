@@ -5,12 +5,14 @@ from typing import Any, Protocol
 
 from holdfast.core.commands import Heartbeat, Identify, Resume
 from holdfast.core.events import PartRequest, SendRequested
+from holdfast.core.qq_events import PongReceived, SocketClosed
 from holdfast.io.draft import Draft
 from holdfast.io.http import Failure, Response
-from holdfast.io.qq import wire
+from holdfast.io.qq import inbound, wire
 from holdfast.io.vault import BODY, CONTEXT, Vault
 from holdfast.replay.world import qq as world
 from holdfast.replay.world.qq_state import Peer
+from holdfast.replay.world.qq_wire import Close, Cut, Frame, Pong
 from holdfast.replay.world.wire import Request
 
 TRIP_MS = 10
@@ -101,3 +103,16 @@ def request_of(vault: Vault, to: str, bodies: Sequence[str], reply_to: str) -> D
         kept.append(vault.seal(CONTEXT, context))
     event = SendRequested(to, parts, reply_to=vault.handle(CONTEXT, context))
     return Draft((event,), tuple(kept))
+
+
+def arrived(out: Frame | Close | Cut | Pong, epoch: int, vault: Vault) -> Draft:
+    """Return the fact of what the platform did on the socket."""
+    match out:
+        case Frame():
+            return inbound.receive(wire.open_frame(out.text), epoch, vault)
+        case Pong():
+            return Draft((PongReceived(epoch),))
+        case Close():
+            return Draft((SocketClosed(epoch, "closed", out.code, out.reason),))
+        case Cut():
+            return Draft((SocketClosed(epoch, "reset" if out.reset else "eof"),))

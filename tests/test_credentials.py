@@ -47,7 +47,9 @@ def source(file: Path, **keys: str) -> CredentialSource:
 def test_one_line_of_text_is_a_token_whatever_surrounds_it(
     file: Path, raw: str
 ) -> None:
-    assert load(file, raw) == Credentials(token=LOGIN, account_id=BOT)
+    assert load(file, raw) == Credentials(
+        token=LOGIN, account_id=BOT, base_url=BASE_URL
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,13 +83,17 @@ def test_what_a_file_leaves_open_has_a_default(file: Path) -> None:
 
 def test_an_account_id_of_the_file_wins_over_none(file: Path) -> None:
     raw = json.dumps({"token": OPAQUE, "account_id": BOT})
-    assert load(file, raw) == Credentials(token=OPAQUE, account_id=BOT)
+    assert load(file, raw) == Credentials(
+        token=OPAQUE, account_id=BOT, base_url=BASE_URL
+    )
 
 
 def test_the_configuration_wins_over_the_file(file: Path) -> None:
     raw = json.dumps({"token": OPAQUE, "account_id": BOT, "base_url": HOST})
     keys = {"account_id": "other@im.bot", "base_url": "http://127.0.0.1:9000"}
-    assert load(file, raw, **keys) == replace(Credentials(token=OPAQUE), **keys)
+    assert load(file, raw, **keys) == replace(
+        Credentials(token=OPAQUE, base_url=BASE_URL), **keys
+    )
 
 
 def test_a_token_of_another_bot_is_used_with_a_warning(file: Path) -> None:
@@ -178,7 +184,7 @@ def test_whatever_a_file_holds_there_is_an_answer(
 def test_a_token_of_the_configuration_is_taken_as_it_is() -> None:
     account = WeixinAccount(name="alice", platform="weixin", token=LOGIN)
     found = CredentialSource(account, {}).load()
-    assert found == Credentials(token=LOGIN, account_id=BOT)
+    assert found == Credentials(token=LOGIN, account_id=BOT, base_url=BASE_URL)
 
 
 def test_a_token_of_the_environment_is_read_anew_each_time() -> None:
@@ -189,7 +195,7 @@ def test_a_token_of_the_environment_is_read_anew_each_time() -> None:
     missing = MissingCredentials(reason, f"environment variable {VARIABLE}")
     assert alice.load() == missing
     environ[VARIABLE] = f" {LOGIN}\n"
-    assert alice.load() == Credentials(token=LOGIN, account_id=BOT)
+    assert alice.load() == Credentials(token=LOGIN, account_id=BOT, base_url=BASE_URL)
     environ[VARIABLE] = "\udcff"
     assert isinstance(alice.load(), MissingCredentials)
 
@@ -227,6 +233,6 @@ def test_a_fingerprint_of_a_variable_follows_its_value() -> None:
 
 
 def test_credentials_do_not_show_their_token() -> None:
-    found = Credentials(token=LOGIN, account_id=BOT)
+    found = Credentials(token=LOGIN, account_id=BOT, base_url=BASE_URL)
     assert "0600dd44" not in repr(found)
     assert f"account_id='{BOT}'" in repr(found)

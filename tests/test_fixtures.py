@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 from datadriven import (
     FIXTURES,
-    MACHINES,
+    FOLDERS,
     RULE,
-    ScriptError,
     differences,
     parse,
+    platform_of,
     play,
     rewritten,
     scripts,
 )
+from scripted import QQ, WEIXIN, ScriptError
+
+from holdfast.replay.platforms import Platform
 
 INCIDENTS = "incidents"
 SCRIPT = """\
@@ -42,9 +45,9 @@ def title(path: Path) -> str:
 def test_the_script_comes_true(path: Path, pytestconfig: pytest.Config) -> None:
     name, text = f"fixtures/{title(path)}.txt", path.read_text("utf-8")
     if pytestconfig.getoption("--rewrite"):
-        path.write_text(rewritten(name, text), "utf-8")
+        path.write_text(rewritten(name, text, platform_of(path)), "utf-8")
         return
-    found = list(differences(name, text))
+    found = list(differences(name, text, platform_of(path)))
     assert not found, "\n\n".join(found)
 
 
@@ -57,14 +60,14 @@ def test_the_script_begins_with_what_broke_and_has_the_runners_form(path: Path) 
     assert first.said is None
     assert any(block.said is not None for block in parse(text))
     assert all(line == line.rstrip() and len(line) < 500 for line in text.split("\n"))
-    assert text == rewritten(path.name, text)
+    assert text == rewritten(path.name, text, platform_of(path))
 
 
 def test_nothing_lies_where_no_runner_looks() -> None:
     assert sorted(path.name for path in FIXTURES.iterdir()) == sorted(
-        [*MACHINES, INCIDENTS]
+        [*FOLDERS, INCIDENTS]
     )
-    for name in MACHINES:
+    for name in FOLDERS:
         assert all(path.suffix == ".txt" for path in (FIXTURES / name).iterdir()), name
 
 
@@ -158,12 +161,10 @@ def test_a_comment_below_the_rule_is_refused_before_a_rewriting_loses_it() -> No
         rewritten("s.txt", SCRIPT.replace("session=active", "# Why?\nsession=active"))
 
 
-def test_a_broken_promise_fails_a_script_whatever_it_says(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("datadriven.broken", lambda *_: ["[1] no promise is kept"])
+def test_a_broken_promise_fails_a_script_whatever_it_says() -> None:
+    strict = WEIXIN._replace(broken=lambda *_: ["[1] no promise is kept"])
     with pytest.raises(ScriptError, match=r"s\.txt:3: broken: \[1\] no promise"):
-        list(differences("s.txt", SCRIPT))
+        list(differences("s.txt", SCRIPT, strict))
 
 
 def test_a_started_fact_forgets_timers_and_brings_its_policy() -> None:
@@ -173,6 +174,25 @@ def test_a_started_fact_forgets_timers_and_brings_its_policy() -> None:
     )
     with pytest.raises(ScriptError, match="no timer"):
         list(play("s.txt", text))
+
+
+IDLES = {
+    "idle at_ms=90000": (WEIXIN, "idle: there is no socket that beats"),
+    "idle at_ms=9000000": (QQ, "idle: token.renew is due at 7173750"),
+    "idle at_ms=90000 epoch=1": (QQ, "'idle' is no fact"),
+    "idle": (QQ, "'idle' needs at_ms="),
+}
+
+
+@pytest.mark.parametrize(("idle", "told"), IDLES.items())
+def test_only_a_socket_idles_and_only_while_nothing_else_is_due(
+    idle: str, told: tuple[Platform, str]
+) -> None:
+    platform, words = told
+    with pytest.raises(ScriptError) as caught:
+        list(play("s.txt", f"# It broke.\n\nstart\n{idle}\n", platform))
+    assert str(caught.value).startswith("s.txt:4: ")
+    assert words in str(caught.value)
 
 
 def test_rewriting_is_refused_where_ci_runs() -> None:

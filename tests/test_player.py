@@ -10,7 +10,7 @@ import pytest
 from lives import Life, recorded
 from spoiled import changed, diverged, facts_of, sealed
 
-from holdfast.core import weixin
+from holdfast.core import qq, weixin
 from holdfast.replay.digests import state_digest
 from holdfast.replay.lines import NO_STATE, UNKNOWN
 from holdfast.replay.platforms import PLATFORMS, Platform
@@ -160,7 +160,8 @@ def test_a_prefix_replays_to_a_prefix() -> None:
 
 def test_a_platform_is_named_after_its_reducer() -> None:
     assert {name: platform.name for name, platform in PLATFORMS.items()} == {
-        "weixin": weixin.PLATFORM
+        "weixin": weixin.PLATFORM,
+        "qq": qq.PLATFORM,
     }
     assert isinstance(WEIXIN, Platform)
 

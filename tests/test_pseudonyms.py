@@ -9,6 +9,7 @@ from spoiled import facts_of, sealed
 
 from holdfast.core.commands import Command, Escalate, Report
 from holdfast.core.events import Event, PollAnswered
+from holdfast.core.qq_account import Qq
 from holdfast.core.recorded import PeerId, Recorded
 from holdfast.core.weixin_account import Weixin
 from holdfast.replay.platforms import PLATFORMS
@@ -184,7 +185,7 @@ def test_the_lists_name_nothing_that_is_gone() -> None:
                 if isinstance(one, msgspec.inspect.Type | msgspec.inspect.Field):
                     note(one)
 
-    for kind in (Event, Command, Weixin):
+    for kind in (Event, Command, Weixin, Qq):
         note(msgspec.inspect.type_info(kind))
     assert not (SAFE | MARKED.keys()) - names
 

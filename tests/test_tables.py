@@ -6,7 +6,7 @@ from itertools import starmap
 from typing import Any
 
 import pytest
-from datadriven import FIXTURES, MACHINES, play, scripts
+from datadriven import FIXTURES, MACHINES, platform_of, play, scripts
 
 from holdfast.core import connection, inbox, outbox, session
 from holdfast.core.names import Name
@@ -47,7 +47,7 @@ def rows_walked(monkeypatch: pytest.MonkeyPatch) -> set[Row]:
     for table in TABLES.values():
         monkeypatch.setattr(table, "next", Recorder(table, walked))
     for path in scripts():
-        for _ in play(path.name, path.read_text("utf-8")):
+        for _ in play(path.name, path.read_text("utf-8"), platform_of(path)):
             pass
     return walked
 

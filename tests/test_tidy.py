@@ -38,6 +38,7 @@ RULES: dict[Check, Sequence[str]] = {
     tidy_rules.borrowed_libraries: SOURCE_ROOTS,
     tidy_rules.calendar_fields: PYTHON_FOLDERS,
     tidy_rules.namespace_markers: SOURCE_ROOTS,
+    tidy_rules.platform_branches: SOURCE_ROOTS,
     tidy_rules.open_ends: PYTHON_FOLDERS,
     tidy_rules.real_sleeps: ("tests",),
     tidy_rules.second_import_path: PYTHON_FOLDERS,

@@ -16,6 +16,20 @@ MARK = re.compile(r" *<--$", re.MULTILINE)
 
 # {rule: code in which the marked lines break it}
 BROKEN: dict[Check, str] = {
+    tidy_rules.platform_branches: """
+def pick(account, name):
+    if account.platform == "qq":  <--
+        return 1
+    if name in ("weixin", "other"):  <--
+        return 2
+    match name:
+        case "qq":  <--
+            return 3
+        case "bob":
+            return 4
+    table = {"qq": 5}
+    return table[name]
+""",
     foreign_imports: """
 from __future__ import annotations
 import time  <--

@@ -167,6 +167,7 @@ ANY_VALUE: Mapping[object, st.SearchStrategy[object]] = {
     int | None: ANY_INT | st.none(),
     str: ANY_TEXT,
     bool: st.booleans(),
+    bool | None: st.booleans() | st.none(),
     Policy | None: st.none() | st.just(TIGHT),
     tuple: st.lists(
         st.builds(PartRequest, ANY_TEXT, ANY_INT), min_size=1, max_size=3

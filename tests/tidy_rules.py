@@ -24,6 +24,7 @@ OWNERS = {
     "regex": "io/holdfast/io/text.py",
     "sqlite3": "io/holdfast/io/journal*.py",
 }
+PLATFORM_NAMES = words("weixin qq")
 VAGUE_NAMES = words("common helper helpers misc util utils")
 NAMESPACE_FOLDERS = tuple(
     folder for root in SOURCE_ROOTS for folder in (root, f"{root}/holdfast")
@@ -141,6 +142,32 @@ def vague_modules(sources: Sequence[Source]) -> Iterator[Finding]:
         stem = source.path.rpartition("/")[2].removesuffix(".py")
         if VAGUE_NAMES & {*stem.split("_")}:
             yield Finding(source.path, 1, f"say what {stem} is about")
+
+
+def platform_branches(sources: Sequence[Source]) -> Iterator[Finding]:
+    """What differs by platform stands in its modules; a branch elsewhere is a copy."""
+    for source in sources:
+        parts = source.path.removesuffix(".py").split("/")
+        if any(part.split("_")[0] in PLATFORM_NAMES for part in parts):
+            continue
+        for node in ast.walk(source.tree):
+            asked = (
+                [node.left, *node.comparators]
+                if isinstance(node, ast.Compare)
+                else [node.value]
+                if isinstance(node, ast.MatchValue)
+                else []
+            )
+            if any(_names_platform(one) for one in asked):
+                text = "ask the platform's own module, or the table of platforms"
+                yield Finding(source.path, asked[0].lineno, text)
+
+
+def _names_platform(node: ast.expr) -> bool:
+    inner = [node, *getattr(node, "elts", ())]
+    return any(
+        isinstance(one, ast.Constant) and one.value in PLATFORM_NAMES for one in inner
+    )
 
 
 def namespace_markers(sources: Sequence[Source]) -> Iterator[Finding]:

@@ -4,8 +4,8 @@ On QQ the transport is a socket with its heartbeats; on iLink every answered lon
 is the heartbeat. An account is never silently stopped: while not `fatal` it dials or
 waits for a timer, and even `fatal` has a slow timer besides the host's ways out.
 
-Facts of the transport carry the `epoch` of the dial they belong to. `current` is the
-only judge of that; a fact of an older epoch changes nothing here.
+Facts of the transport carry the `epoch` of the dial they belong to; one of an older
+epoch changes nothing. `current` judges that for polls, `qq_account` for sockets.
 
 Units: every `*_ms` is milliseconds on the journal's clock.
 """

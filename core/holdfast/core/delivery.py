@@ -16,7 +16,14 @@ from msgspec.structs import replace
 
 from holdfast.core.commands import ClearTimer, Command, Forget, Report, SetTimer
 from holdfast.core.events import SendRequested
-from holdfast.core.grants import NOBODY, Grant, grant
+from holdfast.core.grants import (
+    NOBODY,
+    Grant,
+    grant,
+    renumberable,
+    repeatable,
+    unpushed,
+)
 from holdfast.core.keys import claim, claimed
 from holdfast.core.outbox import (
     Order,
@@ -42,12 +49,12 @@ from holdfast.core.sends import (
     send_renumbered,
 )
 
-RENUMBERED_MAX = 8
 # Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
 PARKED, REJECTED = Phase.PARKED, Phase.REJECTED
 LOSE, STALE, THROTTLE = Trigger.LOSE, Trigger.STALE, Trigger.THROTTLE
 DENY, PARK, RENUMBER = Trigger.DENY, Trigger.PARK, Trigger.RENUMBER
-LATER = (THROTTLE, LOSE, Trigger.UNREACH)
+UNREACH = Trigger.UNREACH
+LATER = (THROTTLE, LOSE, UNREACH)
 
 
 def request(
@@ -120,11 +127,13 @@ def answer(
         return outbox, []
     why = outcome.trigger
     order, current = head(outbox, sending.peer)
-    if why is RENUMBER and current.renumbered < RENUMBERED_MAX:
+    if why is RENUMBER and renumberable(outbox, sending.peer, current, scene):
         return send_renumbered(outbox, sending, current, scene)
     next_ms = scene.at_ms + gap_ms(order.total, scene.policy)
     if why in (STALE, RENUMBER):
-        return _go_without(outbox, sending, outcome, next_ms, scene)
+        there = scene.terms is not None and current.doubtful
+        cure = _give_up if there else _go_without
+        return cure(outbox, sending, outcome, next_ms, scene)
     if why is DENY and current.denied:
         # Refused again with new standing: leave the peer alone for a while.
         why = THROTTLE
@@ -143,12 +152,19 @@ def answer(
 
 
 def _is_last_try(sending: Sending, part: Part, scene: Scene) -> bool:
-    """Say whether a part whose answer was lost is not sent again.
+    """Say whether a part whose answer was lost is not sent again."""
+    double = not repeatable(sending.peer, part, scene)
+    return double or part.losses + 1 >= scene.policy.unknown_tries_max
 
-    A push is not: nothing tells the peer that it has seen it.
-    """
-    push = scene.terms is not None and not sending.context
-    return push or part.losses + 1 >= scene.policy.unknown_tries_max
+
+def _give_up(
+    outbox: Outbox, sending: Sending, outcome: Outcome, next_ms: int, scene: Scene
+) -> tuple[Outbox, list[Command]]:
+    """Forget the refused context; under another one, what may be there came twice."""
+    outbox = drop_context(outbox, sending, scene)
+    lost = replace(outcome, trigger=LOSE)
+    outbox, told = _finish(outbox, sending.peer, lost, next_ms, scene)
+    return outbox, [Forget(sending.context), *told]
 
 
 def _go_without(
@@ -171,7 +187,8 @@ def _go_without(
         outbox, parked = _park(outbox, peer, outcome.error)
         return outbox, [forget, *parked]
     part = replace(part, phase=move(part, THROTTLE), due_ms=may.ready_ms)
-    return put_head(outbox, peer, part), [forget]
+    why = Report(order.id, order.part, part.phase, part.attempts, error=outcome.error)
+    return put_head(outbox, peer, part), [forget, why]
 
 
 def _retry_later(
@@ -179,6 +196,9 @@ def _retry_later(
 ) -> tuple[Outbox, list[Command]]:
     order, part = head(outbox, peer)
     why, phase = outcome.trigger, move(part, outcome.trigger)
+    push = scene.terms is not None and not part.context
+    if push and why in (DENY, UNREACH, THROTTLE) and peer in outbox.peers:
+        outbox = replace(outbox, peers=unpushed(outbox, peer))
     if why is DENY:
         # It goes as soon as there is new standing; until then nothing is sent.
         part = replace(part, phase=phase, denied=True)

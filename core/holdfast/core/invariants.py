@@ -7,7 +7,7 @@ the running service, where a broken promise stops the account: the journal then 
 the fact that led there.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from holdfast.core import connection, inbox, pacing, session
 from holdfast.core.account import Account
@@ -24,15 +24,19 @@ from holdfast.core.outbox import Outbox, Phase
 from holdfast.core.policy import Policy
 from holdfast.core.recent import since_ms
 
+Cap = Callable[[Policy], int]
+"""Takes the policy; returns the longest wait that it allows a timer."""
 
-def caps_ms(policy: Policy) -> dict[str, int]:
-    """Return {timer: its longest wait} of the timers that all platforms have."""
-    login, link = policy.session, policy.connection
-    return {
-        session.RETRY: max(login.backoff_ms_max, login.slow_probe_ms),
-        connection.RETRY: max(link.backoff_ms_max, link.fatal_retry_ms),
-        pacing.NEXT: pacing.longest_ms(policy.delivery),
-    }
+# Of the timers that all platforms have.
+CAPS: Mapping[str, Cap] = {
+    session.RETRY: lambda policy: max(
+        policy.session.backoff_ms_max, policy.session.slow_probe_ms
+    ),
+    connection.RETRY: lambda policy: max(
+        policy.connection.backoff_ms_max, policy.connection.fatal_retry_ms
+    ),
+    pacing.NEXT: lambda policy: pacing.longest_ms(policy.delivery),
+}
 
 
 def kept(
@@ -66,13 +70,13 @@ def kept(
 
 
 def within_caps(
-    fact: Fact, commands: Sequence[Command], caps: Mapping[str, int]
+    fact: Fact, commands: Sequence[Command], policy: Policy, caps: Mapping[str, Cap]
 ) -> Iterator[str]:
     """[8] No timer reaches beyond the policy's longest wait for it."""
     for command in commands:
         if not isinstance(command, SetTimer):
             continue
-        if command.due_ms - fact.at_ms > caps.get(command.name, 0):
+        if command.due_ms - fact.at_ms > caps[command.name](policy):
             yield f"[8] the timer {command.name} waits longer than its cap"
 
 

@@ -67,6 +67,7 @@ TABLE = compile_table(
         (Trigger.PARK, Phase.SENDING, Phase.PARKED),
         (Trigger.PARK, Phase.QUEUED, Phase.PARKED),
         (Trigger.PARK, Phase.WAITING, Phase.PARKED),
+        (Trigger.PARK, Phase.UNKNOWN, Phase.PARKED),
         (Trigger.RELEASE, Phase.PARKED, Phase.QUEUED),
         (Trigger.RELEASE, Phase.WAITING, Phase.QUEUED),
         (Trigger.REJECT, Phase.SENDING, Phase.REJECTED),
@@ -82,7 +83,8 @@ class Part(
     """One part not yet finished; every count stops at a maximum of the policy.
 
     Where answers are counted, `context` and `number` are kept from the first try on.
-    `doubtful`: a try may have arrived.
+    `doubtful`: a try may have arrived. `unsure`: nothing was known of the context, so
+    that its number may be another part's.
     """
 
     body: str
@@ -98,6 +100,7 @@ class Part(
     renumbered: int = 0
     denied: bool = False
     doubtful: bool = False
+    unsure: bool = False
 
 
 class Order(
@@ -122,11 +125,15 @@ class Order(
 class Answerable(
     Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """An earlier message that may still be answered, and how often it was."""
+    """An earlier message that may still be answered, and how often it was.
+
+    `event`: it was no message but an event, whose answers have no numbers.
+    """
 
     context: str
     inbound_ms: int
     spent: int = 0
+    event: bool = False
 
 
 class Peer(
@@ -136,7 +143,8 @@ class Peer(
 
     `inbound_ms` is when we last heard of it, `sent_ms` when it wrote that, by the
     platform's clock. Where answers are counted, `earlier` has the contexts before the
-    newest; `pushes` counts what answered nothing since `day_ms`, last at `pushed_ms`.
+    newest, which may be an `event`'s; `pushes` counts what answered nothing since
+    `day_ms`, last at `pushed_ms`.
     """
 
     context: str = ""
@@ -144,6 +152,7 @@ class Peer(
     spent: int = 0
     sent_ms: int = 0
     earlier: tuple[Answerable, ...] = ()
+    event: bool = False
     pushed_ms: int = 0
     day_ms: int = 0
     pushes: int = 0
@@ -172,14 +181,16 @@ class Outcome(Struct, frozen=True, gc=False):
 class Terms(Struct, frozen=True, gc=False):
     """How a platform counts what one peer may be sent; 0 is no limit.
 
-    Answers to one message are numbered, `replies_max` of them within `window_ms`. What
-    answers nothing is a push: `pushes_max` a day, `push_gap_ms` apart.
+    To one message there are `replies_max` answers within `window_ms`. What answers
+    nothing is a push: `pushes_max` a day, `push_gap_ms` apart. `numbered`: the peer is
+    told the numbers of answers, and drops one that it has seen.
     """
 
     window_ms: int
     replies_max: int
     push_gap_ms: int
     pushes_max: int
+    numbered: bool = True
 
 
 class Scene(Struct, frozen=True, gc=False):

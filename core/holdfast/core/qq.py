@@ -17,23 +17,30 @@ from holdfast.core.account import complain, finish, move_connection, receive
 from holdfast.core.commands import Command
 from holdfast.core.contexts import drop_contexts
 from holdfast.core.policy import ConnectionPolicy, DeliveryPolicy, Policy
-from holdfast.core.qq_account import RENEW, Gateway, Qq, Socket, Token, Turn, scene
+from holdfast.core.qq_account import (
+    READY,
+    RENEW,
+    Gateway,
+    Qq,
+    Socket,
+    Token,
+    Turn,
+    scene,
+)
 from holdfast.core.qq_dial import (
     dial,
     dial_failed,
-    drop_token,
-    fetch_token,
     gateway_answered,
     gateway_failed,
     token_answered,
     token_failed,
-    want_token,
 )
 from holdfast.core.qq_ending import closed
-from holdfast.core.qq_rules import BOT_MESSAGE, INVITING, Parting, known_by
+from holdfast.core.qq_rules import INVITING, Parting, known_by
 from holdfast.core.qq_sends import pumped, send_ended, send_requested
-from holdfast.core.qq_seq import Resumption
+from holdfast.core.qq_seq import Resumption, asked_for
 from holdfast.core.qq_session import move_session
+from holdfast.core.qq_token import drop_token, fetch_token, want_token
 
 PLATFORM = "qq"
 # Five sends a second are allowed to a bot that nobody has verified (12); sockets are
@@ -55,6 +62,10 @@ def step(state: Qq, fact: ev.Fact, policy: Policy) -> Turn:
 def _started(state: Qq, event: ev.Started, fact: ev.Fact, policy: Policy) -> Turn:
     """Take over: sockets and tokens went with the last process, sessions did not."""
     outbox, lost = release.restart(state.outbox, scene(state, fact, policy))
+    kept = state.resumption
+    if kept.asked != asked_for(policy.gateway):
+        kept = Resumption()
+    was_ready = state.socket.stage is READY
     state = replace(
         state,
         seed=event.seed,
@@ -62,7 +73,9 @@ def _started(state: Qq, event: ev.Started, fact: ev.Fact, policy: Policy) -> Tur
         outbox=outbox,
         token=Token(),
         socket=Socket(),
+        resumption=kept,
         denials=0,
+        lost_ms=fact.at_ms if was_ready else state.lost_ms,
     )
     start, cause = transport.Trigger.START, transport.Cause(fact.at_ms)
     state, dropped = move_connection(state, start, cause, policy)
@@ -82,7 +95,7 @@ def _timer_fired(
 ) -> Turn:
     """Wake what waits for this timer; a replaced timer's due time differs."""
     known = _TIMERS.get(event.name)
-    if known is None or event.due_ms != known[0](state):
+    if known is None or not event.due_ms or event.due_ms != known[0](state):
         return state, []
     return known[1](state, fact, policy)
 
@@ -119,19 +132,24 @@ def _retry_requested(
     state: Qq, _event: ev.RetryRequested, fact: ev.Fact, policy: Policy
 ) -> Turn:
     """Do now what a timer would have done later; a quota is never overspent for it."""
-    commands: list[Command] = []
+    outbox, commands = release.release_all(state.outbox)
+    state = replace(state, outbox=outbox)
     if state.session.due_ms:
-        state, commands = _session_due(state, fact, policy)
+        state, moved = _session_due(state, fact, policy)
+        commands = commands + moved
     if state.connection.due_ms:
         state, dialled = _connection_due(state, fact, policy)
         commands = commands + dialled
-    return state, commands
+    state, sent = pumped(state, fact, policy)
+    return state, commands + sent
 
 
 def _credentials_loaded(
     state: Qq, event: ev.CredentialsLoaded, fact: ev.Fact, policy: Policy
 ) -> Turn:
     """Use the login that was read; of another one, nothing is kept but the session."""
+    if not event.credential:
+        return move_session(state, Move.MISS, fact, policy, "the login is empty")
     if event.credential == state.session.credential:
         state, moved = move_session(state, Move.LOAD, fact, policy)
         state, dialled = dial(state, fact, policy)
@@ -172,8 +190,6 @@ def _message_received(
 ) -> Turn:
     """Offer a message once; whatever socket brought it, it is here now."""
     state = qq_socket.noted(state, event.epoch, event.s or None, policy)
-    if event.origin == BOT_MESSAGE:
-        return state, []
     now = scene(state, fact, policy)
     state, commands = receive(state, event, fact.seq, known_by(event), now)
     state, asked = want_token(state, fact, policy)

@@ -43,7 +43,8 @@ class Token(
     """The access token, until when it is good, and when it is asked for again.
 
     `due_ms` is that of the timer, 0 when none is set; `tries` counts the calls in a row
-    that brought nothing new, up to a bound.
+    that brought nothing new, up to a bound. `refused` is a token that the peer did not
+    take at `refused_ms`, though it hands it out.
     """
 
     handle: str = ""
@@ -51,6 +52,8 @@ class Token(
     asked: bool = False
     due_ms: int = 0
     tries: int = 0
+    refused: str = ""
+    refused_ms: int = 0
 
 
 class Gateway(
@@ -165,7 +168,8 @@ def identify_ms(gateway: Gateway, at_ms: int, policy: GatewayPolicy) -> int:
     spacing_ms = policy.identify_spacing_ms // max(1, gateway.concurrency)
     spaced_ms = gateway.identified_ms + spacing_ms if gateway.identified_ms else 0
     burst_ms = (policy.identify_burst - 1) * policy.identify_gap_ms
-    spent = gateway.remaining == 0 and at_ms < gateway.reset_ms
+    out = gateway.remaining is not None and gateway.remaining <= 0
+    spent = out and at_ms < gateway.reset_ms
     return max(spaced_ms, gateway.paced_ms - burst_ms, gateway.reset_ms if spent else 0)
 
 

@@ -10,13 +10,10 @@ from msgspec.structs import replace
 from holdfast.core import connection as transport
 from holdfast.core import session
 from holdfast.core.account import complain, pump
-from holdfast.core.backoff import doubled_ms
 from holdfast.core.commands import (
-    ClearTimer,
     Command,
     Escalate,
     FetchGateway,
-    FetchToken,
     OpenSocket,
     SetTimer,
 )
@@ -30,7 +27,6 @@ from holdfast.core.qq_account import (
     Qq,
     Socket,
     Stage,
-    Token,
     Turn,
     current,
     fail,
@@ -54,11 +50,17 @@ from holdfast.core.qq_rules import (
     read_gateway,
     read_token,
     reset_ms,
-    token_life_ms,
 )
 from holdfast.core.qq_seq import Resumption
+from holdfast.core.qq_token import (
+    drop_token,
+    fetch_token,
+    keep_token,
+    put_off,
+    refused_lately,
+    want_token,
+)
 
-TRIES_MAX = 20
 DENIALS_BEFORE_IDENTIFY, DENIALS_BEFORE_FATAL = 2, 3
 DIALLED = (session.Phase.ACTIVE, session.Phase.RECOVERING)
 FATAL = transport.Phase.FATAL
@@ -93,7 +95,9 @@ def proceed(state: Qq, fact: Fact, policy: Policy) -> Turn:
     token, stage = usable_token(state, fact.at_ms), state.socket.stage
     if stage is Stage.TOKEN:
         if not token:
-            return fetch_token(state, policy)
+            # After a call in vain the next one has its time, whoever waits for it.
+            busy = state.token.due_ms > fact.at_ms
+            return (state, []) if busy else fetch_token(state, policy)
         stage = Stage.ADDRESS
         if not state.gateway.url:
             limit_ms = policy.gateway.call_timeout_ms
@@ -106,32 +110,6 @@ def proceed(state: Qq, fact: Fact, policy: Policy) -> Turn:
     return state, []
 
 
-def fetch_token(state: Qq, policy: Policy) -> Turn:
-    """Ask for an access token, unless the call is under way."""
-    token, credential = state.token, state.session.credential
-    if token.asked or not credential or state.stopping:
-        return state, []
-    state = replace(state, token=replace(token, asked=True, due_ms=0))
-    commands: list[Command] = [ClearTimer(RENEW)] if token.due_ms else []
-    limit_ms = policy.gateway.call_timeout_ms
-    return state, [*commands, FetchToken(credential, limit_ms)]
-
-
-def want_token(state: Qq, fact: Fact, policy: Policy) -> Turn:
-    """Ask for a token that sends wait for, whatever the socket does."""
-    waiting = state.outbox.queues and not state.stopping and not state.token.due_ms
-    if not waiting or usable_token(state, fact.at_ms):
-        return state, []
-    return fetch_token(state, policy)
-
-
-def drop_token(state: Qq) -> Turn:
-    """Use this access token no more."""
-    commands: list[Command] = [ClearTimer(RENEW)] if state.token.due_ms else []
-    token = Token(asked=state.token.asked, tries=state.token.tries)
-    return replace(state, token=token), commands
-
-
 def token_answered(state: Qq, event: TokenAnswered, fact: Fact, policy: Policy) -> Turn:
     """Take a token, or what was said instead of one."""
     if not state.token.asked:
@@ -141,6 +119,9 @@ def token_answered(state: Qq, event: TokenAnswered, fact: Fact, policy: Policy) 
         # Of a login that is no more: ask again for the one that is.
         return _ask_again(state, fact, policy)
     verdict, said = read_token(event), call_words(event)
+    if verdict is Verdict.GOOD and refused_lately(state, event, fact, policy):
+        said = "the token that was refused is handed out again"
+        return _without_token(state, Cause(fact.at_ms, "token", said), policy)
     if verdict is Verdict.GOOD:
         return _adopt(state, event, fact, policy)
     state = complain(state, fact, "token", str(event.code or event.status), said)
@@ -170,45 +151,32 @@ def _ask_again(state: Qq, fact: Fact, policy: Policy) -> Turn:
 
 
 def _adopt(state: Qq, event: TokenAnswered, fact: Fact, policy: Policy) -> Turn:
-    """Use the token, and ask again shortly before it ends; never in a hot loop (2)."""
-    limits, old = policy.token, state.token
-    life_ms = token_life_ms(event, limits)
-    same = event.token == old.handle
-    tries = min(old.tries + 1, TRIES_MAX) if same else 0
-    least_ms = doubled_ms(limits.renew_ms_min, limits.renew_ms_max, tries)
-    due_ms = fact.at_ms + max(life_ms - limits.renew_early_ms, least_ms)
-    # A token that is over as it comes is all there is: it is used until the next.
-    until_ms = fact.at_ms + max(life_ms, least_ms)
-    token = Token(event.token, until_ms, due_ms=due_ms, tries=tries)
-    state = replace(state, token=token)
-    commands: list[Command] = [SetTimer(RENEW, due_ms)]
+    """Use the token for what waits for one."""
+    state, timer = keep_token(state, event, fact, policy)
     state, sent = pump(state, scene(state, fact, policy))
     state, asked = proceed(state, fact, policy)
-    return state, commands + sent + asked
+    return state, [timer, *sent, *asked]
 
 
 def _without_token(state: Qq, cause: Cause, policy: Policy) -> Turn:
-    """Set the timer for the next call; a dial that waited is lost."""
-    limits, tries = policy.token, state.token.tries
-    wait_ms = doubled_ms(limits.renew_ms_min, limits.renew_ms_max, tries)
-    due_ms = cause.at_ms + max(wait_ms, cause.wait_ms)
-    token = replace(state.token, due_ms=due_ms, tries=min(tries + 1, TRIES_MAX))
-    state = replace(state, token=token)
-    commands: list[Command] = [SetTimer(RENEW, due_ms)]
-    if state.socket.stage is Stage.TOKEN:
-        state, lost = lose(state, cause, policy)
-        commands += lost
-    return state, commands
+    """Ask again later; a dial that waited is lost."""
+    state, timer = put_off(state, cause.at_ms, cause.wait_ms, policy)
+    if state.socket.stage is not Stage.TOKEN:
+        return state, [timer]
+    state, lost = lose(state, cause, policy)
+    return state, [timer, *lost]
 
 
 def _refused(state: Qq, code: int, said: str, fact: Fact, policy: Policy) -> Turn:
     """Tell a human that the login is refused; a socket that lives may live on."""
     cause = Cause(fact.at_ms, f"token_{code}", said)
-    if state.socket.stage is Stage.TOKEN:
-        return fail(replace(state, socket=Socket()), cause, policy)
+    # Sends wait for a token too, so it is asked for again whatever the dial does.
     due_ms = fact.at_ms + policy.connection.fatal_retry_ms
     state = replace(state, token=replace(state.token, due_ms=due_ms))
-    return state, [Escalate(cause.code, said), SetTimer(RENEW, due_ms)]
+    told: list[Command] = [Escalate(cause.code, said)]
+    if state.socket.stage is Stage.TOKEN:
+        state, told = fail(replace(state, socket=Socket()), cause, policy)
+    return state, [*told, SetTimer(RENEW, due_ms)]
 
 
 def gateway_answered(
@@ -267,15 +235,21 @@ def dial_failed(state: Qq, event: DialFailed, fact: Fact, policy: Policy) -> Tur
     """Wait and dial again; after a few failures the address may be another."""
     if not current(state, event.epoch) or state.socket.stage is not Stage.DIALING:
         return state, []
+    if state.socket.closing:
+        link = replace(state.connection, dialed_ms=0)
+        return dial(replace(state, connection=link, socket=Socket()), fact, policy)
     said, gateway = dial_words(event), state.gateway
     state = complain(state, fact, "dial", event.kind, said)
-    failed = gateway.failed + 1
-    stale = failed >= policy.gateway.dials_before_address
-    gateway = replace(
-        gateway, url="" if stale else gateway.url, failed=0 if stale else failed
-    )
-    state = replace(state, gateway=gateway)
+    state = replace(state, gateway=doubted(gateway, policy))
     return lose(state, Cause(fact.at_ms, event.kind, said), policy)
+
+
+def doubted(gateway: Gateway, policy: Policy) -> Gateway:
+    """Count a dial that came to nothing; after a few, ask for the address again."""
+    failed = gateway.failed + 1
+    if failed >= policy.gateway.dials_before_address:
+        return replace(gateway, url="", failed=0)
+    return replace(gateway, failed=failed)
 
 
 def denied(state: Qq, cause: Cause, policy: Policy) -> Turn:
@@ -284,7 +258,11 @@ def denied(state: Qq, cause: Cause, policy: Policy) -> Turn:
     Nothing is under way any more when this is called.
     """
     denials = min(state.denials + 1, DENIALS_BEFORE_FATAL)
-    state, commands = drop_token(replace(state, denials=denials))
+    state, commands = drop_token(replace(state, denials=denials), cause.at_ms)
+    if state.outbox.queues:
+        # Sends need one now, whenever the next dial is.
+        state, asked = fetch_token(state, policy)
+        commands += asked
     if denials >= DENIALS_BEFORE_FATAL:
         state, told = fail(state, cause, policy)
         return state, commands + told

@@ -3,9 +3,9 @@
 Design numbers in brackets are those of ARCHITECTURE.md's list.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from holdfast.core import connection, session
+from holdfast.core import connection, pacing, session
 from holdfast.core.commands import (
     Command,
     FetchGateway,
@@ -16,16 +16,68 @@ from holdfast.core.commands import (
     Resume,
     Send,
 )
-from holdfast.core.events import Fact
-from holdfast.core.invariants import caps_ms, kept, waiting, within_caps
+from holdfast.core.events import Event, Fact, Started
+from holdfast.core.grants import DAY_MS
+from holdfast.core.invariants import CAPS, Cap, kept, waiting, within_caps
 from holdfast.core.policy import Policy
 from holdfast.core.qq_account import NONE, RENEW, Qq, Stage, identify_ms
+from holdfast.core.qq_events import DialFailed, SocketClosed, TokenAnswered, TokenFailed
 from holdfast.core.qq_rules import LIFE_S_MAX, RESET_MS_MAX
 from holdfast.core.qq_send_rules import terms_of
 from holdfast.core.qq_socket import ACK, BEAT, DEADLINE, PING
 
 GREETED = (Stage.IDENTIFYING, Stage.RESUMING, Stage.READY)
+# What a socket ends with, or the process that had it.
+ENDS = (DialFailed, SocketClosed, Started)
 TRYING = (session.Phase.ACTIVE, session.Phase.RECOVERING)
+
+
+def _beat_ms(policy: Policy) -> int:
+    return max(policy.gateway.heartbeat_ms_max, policy.gateway.heartbeat_ms)
+
+
+def _push_ms(policy: Policy) -> int:
+    """Return the longest wait for a push: its gap, or the next day."""
+    pushes = policy.pushes
+    gaps = (
+        pushes.c2c_gap_ms,
+        pushes.group_gap_ms,
+        pushes.guild_gap_ms,
+        pushes.dm_gap_ms,
+    )
+    return max(DAY_MS, *gaps)
+
+
+QQ_CAPS: Mapping[str, Cap] = {
+    **CAPS,
+    pacing.NEXT: lambda policy: max(CAPS[pacing.NEXT](policy), _push_ms(policy)),
+    # A quota is waited for until the peer counts anew, or the burst is whole again.
+    session.RETRY: lambda policy: max(
+        CAPS[session.RETRY](policy),
+        RESET_MS_MAX,
+        policy.gateway.busy_ms,
+        policy.gateway.identify_burst * policy.gateway.identify_gap_ms,
+        policy.gateway.identify_spacing_ms,
+    ),
+    connection.RETRY: lambda policy: max(
+        CAPS[connection.RETRY](policy), policy.gateway.busy_ms
+    ),
+    RENEW: lambda policy: max(
+        LIFE_S_MAX * 1_000,
+        policy.token.life_ms,
+        policy.token.renew_ms_max,
+        policy.gateway.busy_ms,
+        policy.connection.fatal_retry_ms,
+    ),
+    DEADLINE: lambda policy: max(
+        policy.gateway.hello_timeout_ms,
+        policy.gateway.ready_timeout_ms,
+        policy.gateway.close_grace_ms,
+    ),
+    BEAT: _beat_ms,
+    ACK: lambda policy: _beat_ms(policy) * policy.connection.ack_intervals_max,
+    PING: lambda policy: policy.connection.ping_ms,
+}
 
 
 def broken(
@@ -37,7 +89,7 @@ def broken(
 ) -> list[str]:
     """Name what this step breaks; an empty list is the promise kept."""
     found = [*kept(before, fact, after, commands, policy)]
-    found += within_caps(fact, commands, _caps_ms(policy))
+    found += within_caps(fact, commands, policy, QQ_CAPS)
     found += _alive(after)
     found += _heart(after)
     dials = 0
@@ -45,8 +97,10 @@ def broken(
         match command:
             case FetchGateway() | OpenSocket():
                 dials += 1
-                found += _dial(before, after)
-            case FetchToken() if before.token.asked and after.token.asked:
+                found += _dial(before, fact.event)
+            case FetchToken() if before.token.asked and not isinstance(
+                fact.event, TokenAnswered | TokenFailed
+            ):
                 found.append("[2] the token is asked for twice at once")
             case Identify():
                 found += _identify(before, fact, policy)
@@ -64,31 +118,6 @@ def broken(
     return found
 
 
-def _caps_ms(policy: Policy) -> dict[str, int]:
-    caps, gateway, link = caps_ms(policy), policy.gateway, policy.connection
-    intervals = link.ack_intervals_max
-    slowest_ms = max(caps[session.RETRY], gateway.busy_ms, RESET_MS_MAX)
-    burst_ms = gateway.identify_burst * gateway.identify_gap_ms
-    beat_ms = max(gateway.heartbeat_ms_max, gateway.heartbeat_ms)
-    return caps | {
-        session.RETRY: max(slowest_ms, burst_ms, gateway.identify_spacing_ms),
-        connection.RETRY: max(caps[connection.RETRY], gateway.busy_ms),
-        RENEW: max(
-            LIFE_S_MAX * 1_000,
-            policy.token.life_ms,
-            policy.token.renew_ms_max,
-            gateway.busy_ms,
-            link.fatal_retry_ms,
-        ),
-        DEADLINE: max(
-            gateway.hello_timeout_ms, gateway.ready_timeout_ms, gateway.close_grace_ms
-        ),
-        BEAT: beat_ms,
-        ACK: beat_ms * intervals,
-        PING: link.ping_ms,
-    }
-
-
 def _alive(after: Qq) -> Iterator[str]:
     """[1] Something is under way or a timer is set. [3] Sending needs no socket."""
     if after.stopping or not after.seed:
@@ -96,7 +125,7 @@ def _alive(after: Qq) -> Iterator[str]:
     link, stage = after.connection, after.socket.stage
     if after.session.phase in TRYING and stage is NONE and not link.due_ms:
         yield "[1] the session may dial, but nothing dials or waits to"
-    if stage is Stage.TOKEN and not after.token.asked:
+    if stage is Stage.TOKEN and not (after.token.asked or after.token.due_ms):
         yield "[1] a dial waits for a token that nobody asked for"
     if stage is Stage.OPEN and not (after.socket.deadline_ms or after.socket.closing):
         yield "[1] a socket waits for its greeting without a deadline"
@@ -116,12 +145,11 @@ def _heart(after: Qq) -> Iterator[str]:
         yield "[2] heartbeats without a deadline for their answers"
 
 
-def _dial(before: Qq, after: Qq) -> Iterator[str]:
-    """[2] One socket at a time."""
-    if before.socket.stage not in (NONE, Stage.TOKEN, Stage.ADDRESS):
-        under_way = before.connection.epoch == after.connection.epoch
-        if under_way:
-            yield "[2] a socket is dialled beside another"
+def _dial(before: Qq, event: Event) -> Iterator[str]:
+    """[2] One socket at a time: the last one's end comes before the next dial."""
+    open_before = before.socket.stage not in (NONE, Stage.TOKEN, Stage.ADDRESS)
+    if open_before and not isinstance(event, ENDS):
+        yield "[2] a socket is dialled beside another"
 
 
 def _identify(before: Qq, fact: Fact, policy: Policy) -> Iterator[str]:

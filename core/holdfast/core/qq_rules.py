@@ -37,8 +37,10 @@ APPLICATION_CLOSES = range(4000, 5000)
 # No session lasts longer than a day, so nothing is waited for longer (3).
 RESET_MS_MAX = 86_400_000
 LIFE_S_MAX = 7_200
-BOT_MESSAGE = 2
-INVITING = ("FRIEND_ADD", "C2C_MSG_RECEIVE", "GROUP_ADD_ROBOT", "GROUP_MSG_RECEIVE")
+INVITING = (
+    *("FRIEND_ADD", "C2C_MSG_RECEIVE", "GROUP_ADD_ROBOT", "GROUP_MSG_RECEIVE"),
+    "INTERACTION_CREATE",
+)
 
 
 class Verdict(Name):
@@ -59,6 +61,7 @@ class Parting(Name):
     RESUMABLE = "resumable"  # It refused the session for now (op 9 true).
     SILENT = "silent"  # Heartbeats or pings went unanswered.
     LATE = "late"  # It did not greet or confirm in time.
+    DENIED = "denied"  # The token that it was dialled with is no good any more.
     LEFT = "left"  # We go: a stop, or another login.
 
 
@@ -179,9 +182,20 @@ def dial_words(event: DialFailed) -> str:
 
 def close_words(event: SocketClosed, parting: Parting | None) -> str:
     """Return how a socket ended: the peer's close, or what there was instead."""
-    known = f"{parting}: " if parting is not None else ""
+    known = f"{_PARTINGS[parting]}; " if parting is not None else ""
     code = "no close code" if event.code is None else str(event.code)
     return f"{known}{event.kind}, {code} {event.reason}".rstrip()
+
+
+_PARTINGS = {
+    Parting.RENEWED: "asked to reconnect (op 7)",
+    Parting.INVALID: "session refused (op 9)",
+    Parting.RESUMABLE: "session refused for now (op 9)",
+    Parting.SILENT: "heartbeats or pings went unanswered",
+    Parting.LATE: "not greeted or confirmed in time",
+    Parting.DENIED: "the access token was refused meanwhile",
+    Parting.LEFT: "left",
+}
 
 
 def advised(code: int | None, said: str) -> str:

@@ -21,12 +21,14 @@ def read_send(
     *,
     with_context: bool,
     doubtful: bool,
+    unsure: bool,
     lost_ms: int | None,
 ) -> Outcome:
     """Judge what became of one send (9, 10, 13).
 
-    `doubtful`: an earlier try may have arrived; `lost_ms`: so long ago a connection
-    was lost, None when long before: what is accepted soon after may never be shown (7).
+    `doubtful`: an earlier try may have arrived; `unsure`: another part may have had its
+    number; `lost_ms`: so long ago a connection was lost, None when long before: what is
+    accepted soon after may never be shown (7).
     """
     if isinstance(event, SendFailed):
         trigger = Trigger.LOSE if event.left else Trigger.UNREACH
@@ -37,6 +39,9 @@ def read_send(
     match fault:
         case Fault.AUDIT:
             return Outcome(Trigger.UNCONFIRM, error=f"held for audit: {said}")
+        case Fault.DUPLICATE if doubtful and unsure:
+            what = "the number was used, by an earlier try or another answer"
+            return Outcome(Trigger.UNCONFIRM, error=f"{said}: {what}")
         case Fault.DUPLICATE if doubtful:
             # The try whose answer was lost had arrived.
             return Outcome(Trigger.ACCEPT)
@@ -100,10 +105,12 @@ def terms_of(peer: str, policy: Policy) -> Terms:
             return Terms(*reply, pushes.group_gap_ms, pushes.group_per_day)
         case "guild":
             reply = replies.guild_window_ms, replies.guild_max
-            return Terms(*reply, pushes.guild_gap_ms, pushes.guild_per_day)
+            push = pushes.guild_gap_ms, pushes.guild_per_day
+            return Terms(*reply, *push, numbered=False)
         case "dm":
             reply = replies.dm_window_ms, replies.dm_max
-            return Terms(*reply, pushes.dm_gap_ms, pushes.dm_per_day)
+            push = pushes.dm_gap_ms, pushes.dm_per_day
+            return Terms(*reply, *push, numbered=False)
         case _:
             reply = replies.c2c_window_ms, replies.c2c_max
             return Terms(*reply, pushes.c2c_gap_ms, pushes.c2c_per_day)

@@ -7,9 +7,9 @@ from holdfast.core.outbox import Outcome, head
 from holdfast.core.policy import Policy
 from holdfast.core.qq_account import Qq, Turn, scene
 from holdfast.core.qq_codes import Fault
-from holdfast.core.qq_dial import drop_token, want_token
 from holdfast.core.qq_rules import advised
 from holdfast.core.qq_send_rules import read_send, send_code, send_fault
+from holdfast.core.qq_token import drop_token, want_token
 
 
 def send_requested(state: Qq, event: SendRequested, fact: Fact, policy: Policy) -> Turn:
@@ -34,10 +34,12 @@ def send_ended(
     at = event.delivery, event.part
     if sending is None or (sending.delivery, sending.part) != at:
         return state, []
+    part = head(state.outbox, sending.peer)[1]
     outcome = read_send(
         event,
         with_context=bool(sending.context),
-        doubtful=head(state.outbox, sending.peer)[1].doubtful,
+        doubtful=part.doubtful,
+        unsure=part.unsure,
         lost_ms=_since_loss(state, fact, policy),
     )
     fault = None if isinstance(event, SendFailed) else send_fault(event)

@@ -36,5 +36,9 @@ def drop_session(state: Qq, said: str, fact: Fact, policy: Policy) -> Turn:
 def refuse_session(state: Qq, said: str, fact: Fact, policy: Policy) -> Turn:
     """Count a session that was refused: read the login, wait, or ask a human."""
     state = replace(state, resumption=Resumption())
+    # Every session that is begun is a probe, the first one too.
+    tired = state.session.refusals + 1 >= policy.session.probes_before_login
     trigger = session.refusal(state.session, policy.session)
+    if tired:
+        trigger = session.Trigger.EXHAUST
     return move_session(state, trigger, fact, policy, said)

@@ -48,7 +48,7 @@ from holdfast.core.qq_rules import (
     Parting,
     heartbeat_ms,
 )
-from holdfast.core.qq_seq import Resumption, note, settle
+from holdfast.core.qq_seq import Resumption, asked_for, note, settle
 from holdfast.core.qq_session import move_session
 
 DEADLINE = "socket.deadline"
@@ -68,15 +68,14 @@ def opened(state: Qq, event: SocketOpened, fact: Fact, policy: Policy) -> Turn:
         return replace(state, socket=socket), [CloseSocket(event.epoch)]
     due_ms = fact.at_ms + policy.gateway.hello_timeout_ms
     socket = Socket(stage=Stage.OPEN, deadline_ms=due_ms)
-    state = replace(state, socket=socket, gateway=replace(state.gateway, failed=0))
+    state = replace(state, socket=socket)
     state, moved = move_connection(state, Trigger.OPEN, Cause(fact.at_ms), policy)
     return state, [*moved, SetTimer(DEADLINE, due_ms)]
 
 
 def greeted(state: Qq, event: HelloReceived, fact: Fact, policy: Policy) -> Turn:
     """Resume or identify, and begin the heartbeats of this socket (4)."""
-    live = current(state, event.epoch) and not state.socket.closing
-    if not live or state.socket.stage is not Stage.OPEN:
+    if not _awaited(state, event.epoch) or state.socket.stage is not Stage.OPEN:
         return state, []
     at_ms, epoch = fact.at_ms, event.epoch
     interval_ms = heartbeat_ms(event.interval_ms, policy.gateway)
@@ -84,7 +83,7 @@ def greeted(state: Qq, event: HelloReceived, fact: Fact, policy: Policy) -> Turn
     kept, token = state.resumption, state.token.handle
     if not token:
         # A send was denied with it meanwhile: the next dial brings another.
-        return part(state, Parting.LATE)
+        return part(state, Parting.DENIED)
     timers: list[Command] = [SetTimer(DEADLINE, due_ms), SetTimer(BEAT, beat_ms)]
     socket = Socket(interval_ms=interval_ms, deadline_ms=due_ms, beat_ms=beat_ms)
     if kept.session:
@@ -105,9 +104,11 @@ def greeted(state: Qq, event: HelloReceived, fact: Fact, policy: Policy) -> Turn
 
 def ready(state: Qq, event: ReadyReceived, fact: Fact, policy: Policy) -> Turn:
     """Keep the new session; the login works."""
-    if not _awaited(state, event.epoch):
+    if not _awaited(state, event.epoch) or state.socket.stage not in HANDSHAKE:
         return state, []
-    kept = Resumption(event.session, max(0, event.s or 0))
+    kept = Resumption(
+        event.session, max(0, event.s or 0), asked=asked_for(policy.gateway)
+    )
     return _confirmed(replace(state, resumption=kept), fact, policy)
 
 
@@ -116,12 +117,14 @@ def resumed(state: Qq, event: ResumedReceived, fact: Fact, policy: Policy) -> Tu
     if not _awaited(state, event.epoch) or state.socket.stage is not Stage.RESUMING:
         return state, []
     kept = note(state.resumption, event.s, policy.gateway.early_dispatches_max)
-    return _confirmed(replace(state, resumption=settle(kept)), fact, policy)
+    kept = replace(kept, unconfirmed=0)
+    return _confirmed(replace(state, resumption=kept), fact, policy)
 
 
 def _awaited(state: Qq, epoch: int) -> bool:
+    """Say whether what the peer says now is still wanted of this socket."""
     socket = state.socket
-    return current(state, epoch) and not socket.closing and socket.stage in HANDSHAKE
+    return current(state, epoch) and not socket.closing and socket.parting is None
 
 
 def _confirmed(state: Qq, fact: Fact, policy: Policy) -> Turn:
@@ -129,7 +132,8 @@ def _confirmed(state: Qq, fact: Fact, policy: Policy) -> Turn:
     ack_ms = at_ms + policy.connection.ack_intervals_max * socket.interval_ms
     ping_ms = at_ms + policy.connection.ping_ms
     socket = replace(socket, stage=READY, deadline_ms=0, ack_ms=ack_ms, ping_ms=ping_ms)
-    state = replace(state, socket=socket, denials=0, last_code=None)
+    gateway = replace(state.gateway, failed=0)
+    state = replace(state, socket=socket, gateway=gateway, denials=0, last_code=None)
     timers: list[Command] = [
         ClearTimer(DEADLINE),
         SetTimer(ACK, ack_ms),
@@ -155,7 +159,10 @@ def acked(state: Qq, event: HeartbeatAcked, fact: Fact, policy: Policy) -> Turn:
         return state, []
     link = state.connection
     ack_ms = fact.at_ms + policy.connection.ack_intervals_max * state.socket.interval_ms
-    state = replace(state, socket=replace(state.socket, ack_ms=ack_ms))
+    # What did not come until now was not sent: a replay may follow RESUMED (16).
+    kept = settle(state.resumption)
+    socket = replace(state.socket, ack_ms=ack_ms)
+    state = replace(state, socket=socket, resumption=kept)
     state, _ = move_connection(state, Trigger.CONFIRM, Cause(fact.at_ms), policy)
     commands: list[Command] = [SetTimer(ACK, ack_ms)]
     stable = fact.at_ms - link.confirmed_ms >= policy.connection.stable_ms
@@ -182,8 +189,10 @@ def asked_to_beat(
 
 def renewed(state: Qq, event: ReconnectAsked, _fact: Fact, _policy: Policy) -> Turn:
     """Close the socket as the peer asks (op 7), to resume over another (6)."""
-    live = current(state, event.epoch) and state.socket.parting is None
-    return part(state, Parting.RENEWED) if live else (state, [])
+    socket = state.socket
+    live = current(state, event.epoch) and socket.stage in OPENED
+    fresh = live and socket.parting is None
+    return part(state, Parting.RENEWED) if fresh else (state, [])
 
 
 def late(state: Qq, _fact: Fact, _policy: Policy) -> Turn:
@@ -250,11 +259,15 @@ def part(state: Qq, parting: Parting) -> Turn:
     if socket.stage in OPENED:
         socket, commands = timerless(socket)
         why = socket.parting or parting
+        if parting is Parting.LEFT:
+            if why is Parting.INVALID:
+                state = replace(state, resumption=Resumption())
+            why = parting
         socket = replace(socket, closing=True, parting=why)
         return replace(state, socket=socket), [*commands, CloseSocket(epoch)]
     if socket.stage is Stage.DIALING:
         socket = replace(socket, closing=True, parting=parting)
-        return replace(state, socket=socket), []
+        return replace(state, socket=socket), [CloseSocket(epoch)]
     link = replace(state.connection, dialed_ms=0)
     return replace(state, connection=link, socket=Socket()), []
 

@@ -9,9 +9,10 @@ from msgspec.structs import replace
 from holdfast.core.commands import Command, Report
 from holdfast.core.contexts import trimmed, within
 from holdfast.core.events import MessageReceived
-from holdfast.core.grants import NOBODY, heard
+from holdfast.core.grants import NOBODY, heard, repeatable
 from holdfast.core.outbox import (
     TABLE,
+    Answerable,
     Outbox,
     Peer,
     Phase,
@@ -48,8 +49,8 @@ def hear(
     late = 0 < sent_ms < before.sent_ms
     sent_ms = max(sent_ms, before.sent_ms)
     if scene.terms is not None:
-        fresh = "" if dead else context
-        after = before if repeated else heard(before, fresh, sent_ms, scene, peer)
+        wrote = Answerable("" if dead else context, at_ms)
+        after = before if repeated else heard(before, wrote, sent_ms)
     else:
         token = before.context if dead or late or not context else context
         if repeated:
@@ -71,7 +72,8 @@ def invite(
 ) -> tuple[Outbox, list[Command]]:
     """Note an event of a peer that may be answered, as if it had written."""
     before = outbox.peers.get(peer, NOBODY)
-    after = heard(before, context, before.sent_ms, scene, peer)
+    wrote = Answerable(context, scene.at_ms, event=True)
+    after = heard(before, wrote, before.sent_ms)
     peers = outbox.peers.copy()
     peers[peer] = after
     outbox = trimmed(replace(outbox, peers=peers), scene.policy.peers_max)
@@ -79,15 +81,36 @@ def invite(
 
 
 def release(outbox: Outbox, peer: str) -> tuple[Outbox, list[Command]]:
-    """Let the next part of a peer go, if it waits for the peer or for a timer."""
-    part = head(outbox, peer)[1]
+    """Let the next part of a peer go, if it waits for the peer or for a timer.
+
+    One that was parked because what it answers can be answered no more, and nothing
+    else may go, answers from now on what its peer writes.
+    """
+    order, part = head(outbox, peer)
     phase = TABLE.next.get((part.phase, RELEASE))
     if phase is None:
         return outbox, []
     fresh = replace(part, phase=phase, due_ms=0, throttles=0, misses=0)
     was_parked = part.phase is PARKED
     outbox = put_head(outbox, peer, fresh)
-    return outbox, tell(outbox, peer, Phase.QUEUED, "") if was_parked else []
+    if not was_parked:
+        return outbox, []
+    if order.reply_to and not part.context:
+        first, *others = outbox.queues[peer]
+        queues = outbox.queues.copy()
+        queues[peer] = (replace(first, reply_to=""), *others)
+        outbox = replace(outbox, queues=queues)
+    return outbox, tell(outbox, peer, Phase.QUEUED, "")
+
+
+def release_all(outbox: Outbox) -> tuple[Outbox, list[Command]]:
+    """Let every parked part be tried: the host asks, or a new process may do better."""
+    commands: list[Command] = []
+    for peer in outbox.queues:
+        if head(outbox, peer)[1].phase is PARKED:
+            outbox, told = release(outbox, peer)
+            commands += told
+    return outbox, commands
 
 
 def restart(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
@@ -114,10 +137,10 @@ def restart(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
 
 
 def _lose(outbox: Outbox, peer: str, scene: Scene) -> tuple[Outbox, list[Command]]:
-    """Send the part again under its id; a push has none, so it is not repeated."""
+    """Send the part again, unless the peer could not tell that it has seen it."""
     order, part = head(outbox, peer)
     phase = move(part, Trigger.LOSE)
-    if scene.terms is None or part.context:
+    if repeatable(peer, part, scene):
         lost = replace(part, phase=phase, due_ms=scene.at_ms, doubtful=True)
         return put_head(outbox, peer, lost), []
     what = "the process ended while this was sent"

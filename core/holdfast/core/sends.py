@@ -6,7 +6,7 @@ Each of these ends in one `Send`; `delivery` decides which of them is due.
 from msgspec.structs import replace
 
 from holdfast.core.commands import ClearTimer, Command, Send
-from holdfast.core.contexts import bury, without
+from holdfast.core.contexts import bury, trimmed, without
 from holdfast.core.grants import NOBODY, Grant, next_number, used
 from holdfast.core.outbox import (
     ATTEMPTS_MAX,
@@ -34,12 +34,16 @@ def send(
     attempts = min(part.attempts + 1, ATTEMPTS_MAX)
     part = replace(part, phase=move(part, SEND), due_ms=0, attempts=attempts)
     peers = outbox.peers
-    if scene.terms is not None and not part.context:
-        part = replace(part, context=may.context, number=may.number)
+    first = not may.context or part.context != may.context
+    if scene.terms is not None and first:
+        part = _under(part, may)
         peers = used(outbox, peer, may, scene)
     sending = Sending(peer, order.id, order.part, may.context, scene.epoch)
     queues = with_head(outbox, peer, part)
     after = replace(outbox, queues=queues, peers=peers, sending=sending, due_ms=0)
+    if scene.terms is not None:
+        # Pushes go to peers that never wrote, and those are forgotten first.
+        after = trimmed(after, scene.policy.peers_max)
     command = _command(sending, part, scene)
     return after, [ClearTimer(NEXT), command] if outbox.due_ms else [command]
 
@@ -50,7 +54,7 @@ def send_renumbered(
     """Send at once with the next number, for this one was used by somebody."""
     peer = sending.peer
     known = outbox.peers.get(peer, NOBODY)
-    taken = Grant(sending.context, max(part.number + 1, next_number(known, part)))
+    taken = Grant(sending.context, next_number(known, part))
     attempts = min(part.attempts + 1, ATTEMPTS_MAX)
     part = replace(
         part,
@@ -67,9 +71,9 @@ def send_renumbered(
 def drop_context(outbox: Outbox, sending: Sending, scene: Scene) -> Outbox:
     """Forget the refused context durably; the caller emits `Forget`."""
     peer = sending.peer
-    part = head(outbox, peer)[1]
+    part = replace(_under(head(outbox, peer)[1], Grant()), renumbered=0)
     return replace(
-        put_head(outbox, peer, replace(part, context="", number=0, renumbered=0)),
+        put_head(outbox, peer, part),
         peers=without(outbox.peers, sending.context),
         forgotten=bury(outbox, [sending.context], scene),
     )
@@ -85,11 +89,16 @@ def send_again(
     part = replace(part, phase=move(part, STALE), attempts=attempts)
     peers = outbox.peers
     if scene.terms is not None:
-        part = replace(part, context=may.context, number=may.number)
+        part = _under(part, may)
         peers = used(outbox, peer, may, scene)
-    again = replace(sending, context=may.context)
+    again = replace(sending, context=may.context, epoch=scene.epoch)
     outbox = replace(put_head(outbox, peer, part), peers=peers, sending=again)
     return outbox, [_command(again, part, scene)]
+
+
+def _under(part: Part, may: Grant) -> Part:
+    """Let a part keep what it is first sent under."""
+    return replace(part, context=may.context, number=may.number, unsure=may.unsure)
 
 
 def _command(sending: Sending, part: Part, scene: Scene) -> Send:

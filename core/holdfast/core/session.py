@@ -137,7 +137,9 @@ def step(
                 phase=phase,
                 since_ms=_since(session, phase, at_ms),
                 due_ms=0,
-                refusals=0 if fresh else session.refusals + first,
+                # A platform may drop a session that it gave, again and again: no login
+                # was refused then, so only the first one counts.
+                refusals=0 if fresh else max(session.refusals, int(first)),
                 unanswered=0 if fresh else session.unanswered,
                 # Logins live in memory: a new process has none before it read one.
                 credential="" if trigger is Trigger.START else session.credential,

@@ -15,7 +15,6 @@ from holdfast.core import qq, weixin
 from holdfast.core.policy import Policy
 from holdfast.io import config_intents
 from holdfast.io.config_accounts import (
-    WEIXIN_LOGINS,
     Account,
     QqAccount,
     WeixinAccount,
@@ -152,18 +151,8 @@ def _check_sharing(document: Document, accounts: Mapping[str, Account]) -> None:
     """Two accounts on one login would take each other's messages."""
     owners: dict[tuple[str, object], str] = {}
     for name, account in accounts.items():
-        for key, value, serves in _logins(account):
+        for key, value, serves in account.exclusive:
             owner = owners.setdefault((key, value), name)
             if owner != name:
                 text = f"the same as for {owner}; {serves} serves one account"
                 document.blame(("accounts", name, key), text)
-
-
-def _logins(account: Account) -> list[tuple[str, object, str]]:
-    """Return what no two accounts may share: the key, its value, what it is."""
-    if isinstance(account, QqAccount):
-        gateway = account.policy.gateway
-        place = (account.app_id, gateway.shard, gateway.shards)
-        return [("app_id", place, "a shard of an app")]
-    keys = WEIXIN_LOGINS
-    return [(key, value, "a login") for key in keys if (value := getattr(account, key))]

@@ -1,8 +1,11 @@
 """Accounts: what the configuration says of one bot login, checked and complete."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 from msgspec import Struct
 
 from holdfast.core import weixin
@@ -20,6 +23,7 @@ from holdfast.io.config_values import (
     Url,
     Variable,
 )
+from holdfast.io.login_found import Credentials, UnusableError
 
 BASE_URL = "https://ilinkai.weixin.qq.com"
 CDN_URL = "https://novac2c.cdn.weixin.qq.com/c2c"
@@ -40,6 +44,14 @@ class Source(Struct, frozen=True):
     text: str
     file: Path | None
     variable: str
+
+
+# {what we call it: what Holdfast and other clients call it in their files; the first
+# that is there wins}
+FileNames = Mapping[str, tuple[str, ...]]
+# What no two accounts may share: the key, its value, what it is.
+Exclusive = tuple[str, object, str]
+_FULL_TOKEN = re.compile(r"([^\s:@]+@[^\s:@]+):\S+")
 
 
 class _Common(Struct, frozen=True, kw_only=True):
@@ -76,6 +88,41 @@ class WeixinAccount(_Common, frozen=True, kw_only=True):
         """Where its token is."""
         return Source("token", self.token, self.token_file, self.token_env)
 
+    @property
+    def exclusive(self) -> list[Exclusive]:
+        """What serves this account alone."""
+        given = ((key, getattr(self, key)) for key in WEIXIN_LOGINS)
+        return [(key, value, "a login") for key, value in given if value]
+
+    @property
+    def file_names(self) -> FileNames:
+        """What a login file calls what is in it."""
+        return {
+            "token": ("token", "bot_token"),
+            "account_id": ("account_id", "ilink_bot_id"),
+            "base_url": ("base_url", "baseUrl", "baseurl"),
+            "user_id": ("user_id", "userId", "ilink_user_id"),
+        }
+
+    def completed(
+        self, secret: str, fields: Mapping[str, str], place: str
+    ) -> Credentials:
+        """Complete what the source says; the configuration wins over it."""
+        warnings: tuple[str, ...] = ()
+        full = _FULL_TOKEN.fullmatch(secret)
+        derived = full[1] if full else ""
+        account_id = self.account_id or fields.get("account_id") or derived
+        if derived and account_id != derived:
+            text = f"{place}: the token is {derived}'s, account_id is {account_id}"
+            warnings = (text,)
+        return Credentials(
+            token=secret,
+            account_id=account_id,
+            base_url=self.base_url or _base_url(fields.get("base_url")),
+            user_id=fields.get("user_id", ""),
+            warnings=warnings,
+        )
+
     def __repr__(self) -> str:
         """Leave out what is secret."""
         return redacted(self, "token", "proxy")
@@ -101,9 +148,48 @@ class QqAccount(_Common, frozen=True, kw_only=True):
         """Where its secret is."""
         return Source("secret", self.secret, self.secret_file, self.secret_env)
 
+    @property
+    def exclusive(self) -> list[Exclusive]:
+        """What serves this account alone."""
+        gateway = self.policy.gateway
+        place = (self.app_id, gateway.shard, gateway.shards)
+        return [("app_id", place, "a shard of an app")]
+
+    @property
+    def file_names(self) -> FileNames:
+        """What a login file calls what is in it."""
+        return {
+            "token": ("secret", "client_secret", "clientSecret"),
+            "account_id": ("app_id", "appId"),
+        }
+
+    def completed(
+        self, secret: str, fields: Mapping[str, str], place: str
+    ) -> Credentials:
+        """Complete what the source says; the configuration wins over it."""
+        warnings: tuple[str, ...] = ()
+        there = fields.get("account_id") or self.app_id
+        if there != self.app_id:
+            text = f"{place}: the secret is {there}'s, app_id is {self.app_id}"
+            warnings = (text,)
+        return Credentials(
+            token=secret,
+            account_id=self.app_id,
+            base_url=self.api_url,
+            warnings=warnings,
+        )
+
     def __repr__(self) -> str:
         """Leave out what is secret."""
         return redacted(self, "secret", "proxy")
 
 
 Account = WeixinAccount | QqAccount
+
+
+def _base_url(text: str | None) -> str:
+    try:
+        return msgspec.convert(text or BASE_URL, Url).rstrip("/")
+    except msgspec.ValidationError:
+        reason = "the token file's base URL is not an http(s) address"
+        raise UnusableError(reason) from None

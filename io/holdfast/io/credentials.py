@@ -7,7 +7,6 @@ secrets nor places; `source` names the place.
 """
 
 import os
-import re
 import stat
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -15,61 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec.structs import replace
 
-from holdfast.io.config_accounts import (
-    BASE_URL,
-    Account,
-    QqAccount,
-    Source,
-    WeixinAccount,
-)
-from holdfast.io.config_errors import redacted
-from holdfast.io.config_values import Token, Url
+from holdfast.io.config_accounts import Account, Source
+from holdfast.io.config_values import Token
+from holdfast.io.login_found import Credentials, MissingCredentials, UnusableError
+
+__all__ = ["CredentialSource", "Credentials", "MissingCredentials"]
 
 FILE_BYTES_MAX = 64 * 1024
-
-# {what we call it: what Holdfast and other clients call it in their files; the first
-# that is there wins}, for each platform.
-_NAMES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "weixin": {
-        "token": ("token", "bot_token"),
-        "account_id": ("account_id", "ilink_bot_id"),
-        "base_url": ("base_url", "baseUrl", "baseurl"),
-        "user_id": ("user_id", "userId", "ilink_user_id"),
-    },
-    "qq": {
-        "token": ("secret", "client_secret", "clientSecret"),
-        "account_id": ("app_id", "appId"),
-    },
-}
-_FULL_TOKEN = re.compile(r"([^\s:@]+@[^\s:@]+):\S+")
-
-
-class Credentials(Struct, frozen=True, kw_only=True):
-    """A login that may be tried. `token` is secret: give it to the vault and the peer.
-
-    It is iLink's token, or the secret of a QQ app, whose id `account_id` then is.
-    `account_id` and `user_id` are empty when unknown. `base_url` is where this login
-    belongs. Show `warnings` to a human; the login works in spite of them.
-    """
-
-    token: str
-    account_id: str = ""
-    base_url: str = BASE_URL
-    user_id: str = ""
-    warnings: tuple[str, ...] = ()
-
-    def __repr__(self) -> str:
-        """Leave out what is secret."""
-        return redacted(self, "token")
-
-
-class MissingCredentials(Struct, frozen=True):
-    """There is nothing to log in with: record the reason, log the source beside it."""
-
-    reason: str
-    source: str = ""
 
 
 class CredentialSource:
@@ -85,13 +38,13 @@ class CredentialSource:
         warnings: tuple[str, ...] = ()
         try:
             if self._where.file:
-                found = _File(self._where.noun, self._account.platform)
+                found = _File(self._where.noun, self._account)
                 text, warnings = found.read(self._where.file)
                 fields = found.fields(text)
             else:
                 fields = {"token": self._given()}
             return self._credentials(fields, warnings)
-        except _UnusableError as error:
+        except UnusableError as error:
             return MissingCredentials(str(error), self.source)
 
     def fingerprint(self) -> str:
@@ -121,7 +74,7 @@ class CredentialSource:
     def _given(self) -> str:
         text = self._text().strip()
         if not text:
-            raise _UnusableError("the environment variable is not set or empty")
+            raise UnusableError("the environment variable is not set or empty")
         return text
 
     def _text(self) -> str:
@@ -133,62 +86,17 @@ class CredentialSource:
     ) -> Credentials:
         """Complete what the source says; the configuration wins over it."""
         token = _token(fields.get("token", ""), self._where.noun)
-        if isinstance(self._account, QqAccount):
-            return self._secret(self._account, token, fields, warnings)
-        return self._login(self._account, token, fields, warnings)
-
-    def _secret(
-        self,
-        account: QqAccount,
-        secret: str,
-        fields: Mapping[str, str],
-        warnings: tuple[str, ...],
-    ) -> Credentials:
-        there = fields.get("account_id") or account.app_id
-        if there != account.app_id:
-            text = f"{self.source}: the secret is {there}'s, app_id is {account.app_id}"
-            warnings += (text,)
-        return Credentials(
-            token=secret,
-            account_id=account.app_id,
-            base_url=account.api_url,
-            warnings=warnings,
-        )
-
-    def _login(
-        self,
-        account: WeixinAccount,
-        token: str,
-        fields: Mapping[str, str],
-        warnings: tuple[str, ...],
-    ) -> Credentials:
-        derived = _bot_id(token)
-        account_id = account.account_id or fields.get("account_id") or derived
-        if derived and account_id != derived:
-            text = (
-                f"{self.source}: the token is {derived}'s, account_id is {account_id}"
-            )
-            warnings += (text,)
-        base_url = account.base_url or _base_url(fields.get("base_url"))
-        return Credentials(
-            token=token,
-            account_id=account_id,
-            base_url=base_url,
-            user_id=fields.get("user_id", ""),
-            warnings=warnings,
-        )
-
-
-class _UnusableError(Exception):
-    """The source gives no secret; the text says why, safe to record."""
+        found = self._account.completed(token, fields, self.source)
+        return replace(found, warnings=warnings + found.warnings)
 
 
 class _File:
     """The file of a login; `noun` is what its secret is called."""
 
-    def __init__(self, noun: str, platform: str) -> None:
+    def __init__(self, noun: str, account: Account) -> None:
         self._noun = noun
-        self._platform = platform
+        self._platform = account.platform
+        self._names = account.file_names
 
     def read(self, path: Path) -> tuple[str, tuple[str, ...]]:
         """Return the file's text, and warnings about the file."""
@@ -224,14 +132,14 @@ class _File:
         try:
             found = msgspec.json.decode(text, type=dict[str, Any])
         except msgspec.DecodeError as error:
-            raise _UnusableError(f"in the {self._noun} file, {error}") from None
+            raise UnusableError(f"in the {self._noun} file, {error}") from None
         except RecursionError:
             raise self._unusable("is nested too deeply") from None
         if found.get("platform", self._platform) != self._platform:
             raise self._unusable(f"is a login for no {self._platform} account")
         return {
             ours: self._text_of(found, name)
-            for ours, names in _NAMES[self._platform].items()
+            for ours, names in self._names.items()
             for name in reversed(names)
             if found.get(name) is not None
         }
@@ -239,32 +147,18 @@ class _File:
     def _text_of(self, found: Mapping[str, Any], name: str) -> str:
         value = found[name]
         if not isinstance(value, str):
-            raise _UnusableError(f"in the {self._noun} file, {name} is not text")
+            raise UnusableError(f"in the {self._noun} file, {name} is not text")
         return value.strip()
 
-    def _unusable(self, what: str) -> _UnusableError:
-        return _UnusableError(f"the {self._noun} file {what}")
+    def _unusable(self, what: str) -> UnusableError:
+        return UnusableError(f"the {self._noun} file {what}")
 
 
 def _token(text: str, noun: str) -> str:
     if not text:
-        raise _UnusableError(f"the {noun} file has no {noun}")
+        raise UnusableError(f"the {noun} file has no {noun}")
     try:
         return msgspec.convert(text, Token)
     except msgspec.ValidationError:
         reason = f"the {noun} is not printable ASCII without spaces"
-        raise _UnusableError(reason) from None
-
-
-def _bot_id(token: str) -> str:
-    """Return the bot that a full token begins with; empty for any other token."""
-    full = _FULL_TOKEN.fullmatch(token)
-    return full[1] if full else ""
-
-
-def _base_url(text: str | None) -> str:
-    try:
-        return msgspec.convert(text or BASE_URL, Url).rstrip("/")
-    except msgspec.ValidationError:
-        reason = "the token file's base URL is not an http(s) address"
-        raise _UnusableError(reason) from None
+        raise UnusableError(reason) from None

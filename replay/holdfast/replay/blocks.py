@@ -50,6 +50,11 @@ def line_at(name: str, content: bytes | None, offset: int) -> int:
 
 def unpacked(file: BinaryIO) -> BinaryIO | GzipFile:
     """Return a file to read the plain bytes from."""
-    packed = file.read(len(GZIP)) == GZIP
+    packed = is_packed(file.read(len(GZIP)))
     file.seek(0)
     return GzipFile(fileobj=file) if packed else file
+
+
+def is_packed(content: bytes) -> bool:
+    """Say whether the bytes are packed with gzip, by their beginning."""
+    return content.startswith(GZIP)

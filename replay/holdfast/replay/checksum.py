@@ -1,7 +1,8 @@
 """Checksum: the sha256 of all lines but the last, computed beside the reading.
 
 Hashing takes a tenth of a replay and needs no interpreter, so it has a thread: it reads
-the file a second time, in large blocks, while the facts are folded.
+the file a second time while the facts are folded. The blocks are large, because after
+each the thread waits its turn for the interpreter, which the folding does not let go.
 """
 
 from hashlib import sha256
@@ -9,9 +10,9 @@ from io import BytesIO
 from pathlib import Path
 from threading import Thread
 
-from holdfast.replay.blocks import unpacked
+from holdfast.replay.blocks import is_packed, unpacked
 
-BLOCK_BYTES = 128 << 10
+BLOCK_BYTES = 1 << 20
 # More than any end line takes; a longer last line is refused for what it is.
 TAIL_BYTES = 64 << 10
 
@@ -42,12 +43,18 @@ class Checksum:
 
     def _hash(self) -> None:
         name, content = self._name, self._content
+        if content is not None and not is_packed(content):
+            end = content.rfind(b"\n", 0, -1) + 1
+            self._sha.update(memoryview(content)[:end])
+            return
         held = b""
         with Path(name).open("rb") if content is None else BytesIO(content) as file:
             plain = unpacked(file)
             while block := plain.read(BLOCK_BYTES):
-                whole = held + block if held else block
-                cut = max(0, len(whole) - TAIL_BYTES)
-                self._sha.update(memoryview(whole)[:cut])
-                held = whole[cut:]
+                if len(block) < TAIL_BYTES:
+                    held += block
+                    continue
+                self._sha.update(held)
+                self._sha.update(memoryview(block)[:-TAIL_BYTES])
+                held = block[-TAIL_BYTES:]
         self._sha.update(held[: held.rfind(b"\n", 0, -1) + 1])
