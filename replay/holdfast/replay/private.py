@@ -88,7 +88,7 @@ SAFE_FIELDS = {
     "SocketClosed": "kind",
     "Started": "version",
     "TimerFired": "name",
-    "Token": "handle",
+    "Token": "handle refused",
     "TokenAnswered": "credential token expires_in trace",
     "TokenFailed": "credential kind",
     "Trouble": "where code",

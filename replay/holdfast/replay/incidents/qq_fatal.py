@@ -7,7 +7,7 @@ from holdfast.core.connection import Phase
 from holdfast.core.policy import Policy
 from holdfast.core.qq_codes import ADVICE
 from holdfast.replay.incidents.qq_stage import QqStage
-from holdfast.replay.world.qq_faults import Answer, Resume
+from holdfast.replay.world.qq_faults import Answer, Identify
 from holdfast.replay.world.qq_settings import INTENTS_ALL, Refusal
 
 PROBES = 3
@@ -19,7 +19,7 @@ async def bot_delisted_or_banned(stage: QqStage) -> None:
     await stage.hear("hello")
     for code in (4914, 4915):
         since = len(stage.told)
-        stage.peer.arm(Resume(close=code, count=PROBES))
+        stage.peer.arm(Identify(close=code, count=PROBES))
         stage.tell(f"the platform closes with {code}, and closes each new socket so")
         stage.peer.close(code)
         await _fatal(stage, f"close_{code}", ADVICE[code])
