@@ -39,12 +39,22 @@ def draw(lines: list[str]) -> str:
     )
 
 
+def begin(lines: list[str], most: int) -> list[str]:
+    """Return the first paragraphs, `most` lines at most."""
+    return lines[: max(n for n in range(most) if not lines[n])]
+
+
+def end(lines: list[str], most: int) -> list[str]:
+    """Return the last paragraphs, `most` lines at most."""
+    return lines[-max(n for n in range(1, most) if not lines[-n]) :]
+
+
 def main() -> None:
-    """Draw stdin: the first and the last lines, when there are too many."""
+    """Draw stdin: whole paragraphs of its beginning and end, when it is too long."""
     target, title = sys.argv[1:3]
     lines = [title, *sys.stdin.read().splitlines()]
     if len(lines) > LINES_MAX:
-        lines = [*lines[: LINES_MAX - 7], "", "  …", *lines[-4:]]
+        lines = [*begin(lines, LINES_MAX // 2), "", "  …", *end(lines, LINES_MAX // 2)]
     Path(target).write_text(draw(lines), "utf-8")
 
 

@@ -12,6 +12,8 @@ import trio
 from holdfast.replay.player import Verdict, play_facts
 from holdfast.replay.sources import journaled_life, open_journal_reader
 
+Begun = Callable[[], Awaitable[object]]
+
 PATIENCE_S = 60.0
 RUN = (sys.executable, "-m", "holdfast.replay.cli", "run", "--echo", "--config")
 
@@ -23,16 +25,19 @@ class Process:
         self.folder = folder
         self.lives = 0
 
-    async def live(self, seconds: float) -> None:
-        """Run for so long, then be killed."""
+    async def live(self, seconds: float, begun: Begun | None = None) -> None:
+        """Run for so long, from the start or once it has begun, then be killed."""
         process = await self._start()
+        if begun is not None:
+            with trio.fail_after(PATIENCE_S):
+                await begun()
         with trio.move_on_after(seconds):
             await process.wait()
             raise AssertionError(self.complaints())
         process.kill()
         await process.wait()
 
-    async def live_until(self, answered: Callable[[], Awaitable[object]]) -> None:
+    async def live_until(self, answered: Begun) -> None:
         """Run until every message was answered, and stop cleanly."""
         process = await self._start()
         with trio.fail_after(PATIENCE_S):

@@ -21,7 +21,7 @@ from holdfast.replay.incidents import INCIDENTS, Incident
 from holdfast.replay.incidents.stage import ExpectationError, Wings
 from holdfast.replay.player import Verdict, play
 
-AT_ONCE = 5
+AT_ONCE = 4
 PLAY_S_MAX = 20.0
 SHOWN = tuple(incident for incident in INCIDENTS if incident.shown)
 

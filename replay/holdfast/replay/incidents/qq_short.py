@@ -12,7 +12,7 @@ from holdfast.core.policy import (
 from holdfast.core.qq import POLICY
 from holdfast.replay.world.qq_settings import DAY_MS, Settings
 
-BEAT_MS = 300
+BEAT_MS = 400
 SHORT = type(POLICY)(
     session=SessionPolicy(backoff_ms_first=20, backoff_ms_max=60, slow_probe_ms=60),
     connection=ConnectionPolicy(
@@ -20,7 +20,7 @@ SHORT = type(POLICY)(
         backoff_ms_max=30,
         cooldown_ms=10,
         stable_ms=200,
-        ping_ms=150,
+        ping_ms=200,
         fatal_retry_ms=150,
     ),
     delivery=DeliveryPolicy(
@@ -46,7 +46,7 @@ SHORT = type(POLICY)(
         close_grace_ms=50,
         identify_gap_ms=60,
         identify_spacing_ms=5,
-        doubt_ms=100,
+        doubt_ms=1_000,
     ),
     token=TokenPolicy(renew_ms_min=20, renew_ms_max=100),
     pushes=PushPolicy(c2c_gap_ms=10),
