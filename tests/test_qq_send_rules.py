@@ -143,8 +143,8 @@ def test_what_is_accepted_soon_after_a_loss_may_never_be_shown() -> None:
 TERMS = {
     "c2c:u": Terms(HOUR_MS, 4, 3_000, 1_000),
     "group:g": Terms(5 * MINUTE_MS, 5, 3_000, 1_000),
-    "guild:c": Terms(5 * MINUTE_MS, 0, 1_000, 20),
-    "dm:d": Terms(5 * MINUTE_MS, 0, 1_000, 2),
+    "guild:c": Terms(5 * MINUTE_MS, 0, 1_000, 20, numbered=False),
+    "dm:d": Terms(5 * MINUTE_MS, 0, 1_000, 2, numbered=False),
 }
 
 

@@ -19,6 +19,7 @@ from holdfast.core.events import SendRequested
 from holdfast.core.grants import (
     NOBODY,
     Grant,
+    forgotten,
     grant,
     renumberable,
     repeatable,
@@ -50,7 +51,7 @@ from holdfast.core.sends import (
 )
 
 # Looked up once: an attribute of an Enum costs more than a comparison (CPython 3.11).
-PARKED, REJECTED = Phase.PARKED, Phase.REJECTED
+PARKED, REJECTED, UNKNOWN = Phase.PARKED, Phase.REJECTED, Phase.UNKNOWN
 LOSE, STALE, THROTTLE = Trigger.LOSE, Trigger.STALE, Trigger.THROTTLE
 DENY, PARK, RENUMBER = Trigger.DENY, Trigger.PARK, Trigger.RENUMBER
 UNREACH = Trigger.UNREACH
@@ -95,6 +96,8 @@ def pump(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
     if outbox.sending is not None or not outbox.queues or not scene.credential:
         return outbox, []
     commands: list[Command] = []
+    if scene.terms is not None:
+        outbox, commands = _abandon_lost(outbox, scene)
     due_ms = 0
     for peer, orders in outbox.queues.items():
         order = orders[0]
@@ -235,6 +238,23 @@ def _finish(
         peers=peers,
     )
     return after, reports
+
+
+def _abandon_lost(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
+    """Take off what may have arrived and can be sent under no number that was its own.
+
+    Under another, it would be shown twice.
+    """
+    told: list[Command] = []
+    for peer, orders in outbox.queues.items():
+        order, part = orders[0], orders[0].parts[0]
+        if not part.doubtful or not forgotten(outbox, part.context, scene):
+            continue
+        what = "what it answers can be answered no more, and it may have arrived"
+        told.append(Report(order.id, order.part, UNKNOWN, part.attempts, error=what))
+        queues = without_head(outbox, peer, 1)
+        outbox = replace(outbox, queues=queues, parts=outbox.parts - 1)
+    return outbox, told
 
 
 def _park(outbox: Outbox, peer: str, why: str) -> tuple[Outbox, list[Command]]:

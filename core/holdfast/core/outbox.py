@@ -67,7 +67,6 @@ TABLE = compile_table(
         (Trigger.PARK, Phase.SENDING, Phase.PARKED),
         (Trigger.PARK, Phase.QUEUED, Phase.PARKED),
         (Trigger.PARK, Phase.WAITING, Phase.PARKED),
-        (Trigger.PARK, Phase.UNKNOWN, Phase.PARKED),
         (Trigger.RELEASE, Phase.PARKED, Phase.QUEUED),
         (Trigger.RELEASE, Phase.WAITING, Phase.QUEUED),
         (Trigger.REJECT, Phase.SENDING, Phase.REJECTED),

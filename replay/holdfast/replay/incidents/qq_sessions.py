@@ -3,10 +3,9 @@
 from holdfast.core.commands import Identify as Begin
 from holdfast.core.session import NEEDS_LOGIN
 from holdfast.replay.incidents.qq_stage import QqStage
+from holdfast.replay.incidents.stage import BUSY_MS
 from holdfast.replay.world.qq_faults import Closing, Identify, Resume
 
-# From the dial to READY.
-WAY_MS = 1_000
 REFUSALS = (
     ("op 9", Resume(first="op9_false")),
     ("op 9 and a close", Resume(first="op9_false", close=4903)),
@@ -59,7 +58,7 @@ async def identify_refused_for_hours(stage: QqStage) -> None:
     await stage.until_ready()
     took_ms = stage.told[-1].fact.at_ms - until_ms
     stage.expect(
-        took_ms <= 2 * slow_ms + WAY_MS, f"it comes back by itself: {took_ms} ms"
+        took_ms <= 2 * slow_ms + BUSY_MS, f"it comes back by itself: {took_ms} ms"
     )
     await stage.hear("back again")
 

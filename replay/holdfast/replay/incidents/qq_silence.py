@@ -1,12 +1,11 @@
 """What went wrong with sockets: ends without a word, half-open ones, heartbeats."""
 
-from itertools import pairwise
-
 import trio
 
 from holdfast.core.commands import Heartbeat
 from holdfast.core.qq_events import HeartbeatAcked, SocketClosed
 from holdfast.replay.incidents.qq_stage import QqStage
+from holdfast.replay.incidents.stage import BUSY_MS
 from holdfast.replay.world.qq_faults import Acks, Closing, Hello, Silence
 
 BEATS = 5
@@ -57,13 +56,18 @@ async def reconnect_during_a_heartbeat(stage: QqStage) -> None:
     stage.expect(stage.state.socket.interval_ms == new_ms, "the new interval counts")
     number = max(stage.peer.peer.sockets)
     await stage.peer.until(lambda _: len(stage.beats(number)) >= BEATS)
-    gaps = [later - sooner for sooner, later in pairwise(stage.beats(number))]
-    # In real time one may be late, and the next then early.
-    even = min(gaps) > new_ms // 2 and sum(gaps) < 2 * new_ms * len(gaps)
-    stage.expect(even, f"one heartbeat in {new_ms} ms: {gaps}")
+    first_ms, *_, last_ms = beats = stage.beats(number)
+    took_ms, due_ms = last_ms - first_ms, new_ms * (len(beats) - 1)
+    even = due_ms - new_ms // 3 <= took_ms <= due_ms + _slack_ms(new_ms)
+    stage.expect(even, f"one heartbeat in {new_ms} ms: {beats}")
     stage.expect(len(stage.beats(number - 1)) == 1, "the old socket got its only one")
     epochs = [act.epoch for _, act in stage.acts(Heartbeat)]
     stage.expect(epochs == sorted(epochs), f"none went astray: {epochs}")
+
+
+def _slack_ms(interval_ms: int) -> int:
+    """Return how late a machine may be that does other things too, as in a demo."""
+    return max(interval_ms // 3, BUSY_MS)
 
 
 async def acknowledgements_stop(stage: QqStage) -> None:
@@ -74,8 +78,7 @@ async def acknowledgements_stop(stage: QqStage) -> None:
     stage.peer.arm(Acks())
     lost = await stage.until_lost()
     took_ms = lost.fact.at_ms - acked_ms
-    slack_ms = interval_ms // 3
-    soon = took_ms <= 2 * interval_ms + slack_ms
+    soon = took_ms <= 2 * interval_ms + _slack_ms(interval_ms)
     stage.expect(soon, f"two intervals are enough: {took_ms} ms")
     stage.peer.heal()
     stage.say("did you notice?")
@@ -95,7 +98,7 @@ async def half_open_socket(stage: QqStage) -> None:
     stage.say("nobody hears this")
     lost = await stage.until_lost()
     took_ms = lost.fact.at_ms - silent_ms
-    most_ms = 2 * ping_ms + ping_ms // 3
+    most_ms = 2 * ping_ms + _slack_ms(ping_ms)
     stage.expect(took_ms <= most_ms, f"two pings are enough: {took_ms} ms")
     await stage.until_ready()
     stage.tell(f"two pings unanswered: noticed after {took_ms} ms; resumed")

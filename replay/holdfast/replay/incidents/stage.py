@@ -59,6 +59,10 @@ class Pace(Struct, frozen=True):
     settings: Any
 
 
+# How late a machine may be that does other things too while a demo runs on it.
+BUSY_MS = 1_500
+
+
 class House(Struct, frozen=True):
     """Where the plays of a platform are given, at its real pace and at a short one.
 
