@@ -220,13 +220,14 @@ def _lose(
     if stable and cause.planned:
         return after, []
     ceiling_ms = doubled_ms(policy.backoff_ms_first, policy.backoff_ms_max, attempt)
-    delay_ms = full_jitter_ms(ceiling_ms, seed, RETRY, attempt)
+    # A count that grows no more would give the same delay for ever.
+    most = _attempts_max(policy)
+    count = attempt if attempt < most else most + connection.epoch
+    delay_ms = full_jitter_ms(ceiling_ms, seed, RETRY, count)
     if attempt:
         delay_ms = max(delay_ms, min(policy.cooldown_ms, policy.backoff_ms_max))
     due_ms = at_ms + max(delay_ms, cause.wait_ms)
-    after = replace(
-        after, due_ms=due_ms, attempt=min(attempt + 1, _attempts_max(policy))
-    )
+    after = replace(after, due_ms=due_ms, attempt=min(attempt + 1, most))
     commands: list[Command] = [SetTimer(RETRY, due_ms)]
     if attempt + 1 == policy.dials_before_escalation:
         commands.append(Escalate(UNREACHABLE, cause.text or cause.code))
