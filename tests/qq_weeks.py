@@ -132,6 +132,8 @@ class Fate:
         self._chance = Chance(seed * 77 + 1)
 
     def go_wrong(self) -> None:
+        # What is over is no longer looked at, or a week would take twice as long.
+        self.life.peer = world.heal(self.life.peer, self.life.now_ms)
         self.life.arm(FAULTS[self._chance.below(len(FAULTS))])
         self.life.after(1 + self._chance.below(6 * HOUR_MS), self.go_wrong)
 
