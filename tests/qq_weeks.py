@@ -3,10 +3,9 @@
 from typing import NamedTuple
 
 from lives import Chance
-from msgspec.structs import replace
 from qq_life import QqLife
 
-from holdfast.core import connection, qq, session
+from holdfast.core import connection, session
 from holdfast.replay.world import qq as world
 from holdfast.replay.world.qq_faults import (
     Acks,
@@ -27,11 +26,6 @@ from holdfast.replay.world.qq_settings import Settings
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 # The platform forgets nothing of its own: what is lost then, we have lost.
 FAITHFUL = Settings(log_max=0, held_max=100_000, resume_ms=DAY_MS)
-
-# Pings are two thirds of the facts of a week; in most weeks heartbeats must do.
-SELDOM_PINGED = replace(
-    qq.POLICY, connection=replace(qq.POLICY.connection, ping_ms=5 * MINUTE_MS)
-)
 
 FAULTS: tuple[AnyFault, ...] = (
     *(Closing(close=code) for code in (1000, 1001, 1005, 1006, 1011, 4008, 4009)),
@@ -96,10 +90,7 @@ class Week(NamedTuple):
 
 def live_week(seed: int) -> Week:
     """Live a week, then three hours in which nothing goes wrong any more."""
-    policy = qq.POLICY if seed % 4 == 0 else SELDOM_PINGED
-    life = QqLife(
-        seed, settings=FAITHFUL, policy=policy, say_gap_ms=5 * MINUTE_MS, replies=2
-    )
+    life = QqLife(seed, settings=FAITHFUL, say_gap_ms=5 * MINUTE_MS, replies=2)
     fate = Fate(life, seed)
     life.after(MINUTE_MS, fate.go_wrong)
     life.after(HOUR_MS, fate.end_session)
