@@ -8,9 +8,10 @@ checks the header, the order and the checksum, folds every fact, and compares ev
 command, every checkpoint and the final state. Decoding is `decode_lines` over the same
 bytes in runs of 512 lines, all of it into typed structs: events, commands, states.
 
-Three accounts are measured. A quiet one hears a message every half hour and lives of
-answered polls, a calm one every ten minutes, a busy one every minute: two thirds of its
-facts are messages and sends.
+Three Weixin accounts are measured. A quiet one hears a message every half hour and
+lives of answered polls, a calm one every ten minutes, a busy one every minute: two
+thirds of its facts are messages and sends. The QQ account hears one every ten minutes;
+nearly all of its facts are pings, heartbeats and their answers.
 """
 
 import argparse
@@ -18,34 +19,42 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from transitions import Machine
 
 from holdfast.core.commands import Command
 from holdfast.core.events import Event
+from holdfast.core.qq_account import Qq
 from holdfast.core.weixin_account import Weixin
 from holdfast.replay.player import Verdict, play
+from holdfast.replay.recording import LineEncoder, new_header
+from holdfast.replay.world.qq_settings import Settings
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from lives import Life, recorded
+from qq_life import QqLife
 
 CHUNK_LINES = 512
 PROFILES = {"quiet": 1_800_000, "calm": 600_000, "busy": 60_000}
 TRIGGERS = 20_000
 
+S = TypeVar("S")
 
-class TypedLine(msgspec.Struct, frozen=True, gc=False):
-    """A fact line with everything in it decoded."""
+
+class TypedLine(msgspec.Struct, Generic[S], frozen=True, gc=False):
+    """A fact line with everything in it decoded, for a platform's kind of state."""
 
     seq: int
     at_ms: int
     event: Event
     commands: list[Command]
-    state: Weixin | None = None
+    state: S | None = None
 
 
 def main() -> None:
@@ -58,14 +67,32 @@ def main() -> None:
     for name, gap_ms in PROFILES.items():
         content = recorded(Life(message_gap_ms=gap_ms), chosen.facts)
         print(f"\n{name} account: {chosen.facts} facts, {len(content):,} bytes")
-        _compare(content, chosen.facts, chosen.rounds)
+        _compare(content, TypedLine[Weixin], chosen)
+    content = _recorded_qq(chosen.facts)
+    print(f"\nQQ account: {chosen.facts} facts, {len(content):,} bytes")
+    _compare(content, TypedLine[Qq], chosen)
 
 
-def _compare(content: bytes, facts: int, rounds: int) -> None:
-    chunks = _chunks(content)
+def _recorded_qq(facts: int) -> bytes:
+    """Return a recording of a QQ account before the simulated platform."""
+    life = QqLife(settings=Settings(log_max=0), say_gap_ms=600_000, replies=3)
+    life.keeps, start = True, life.state
+    while len(life.facts) < facts:
+        life.live(3_600_000)
+    header = new_header("qq", "bob", start, life.policy, {"by": "lives"})
+    lines, content = LineEncoder(header), BytesIO()
+    content.write(lines.begin())
+    for turn in life.facts[:facts]:
+        content.write(lines.add(*turn))
+    content.write(lines.finish())
+    return content.getvalue()
+
+
+def _compare(content: bytes, line: Any, chosen: argparse.Namespace) -> None:
+    chunks, facts, rounds = _chunks(content), chosen.facts, chosen.rounds
     rates = _measure(
         {
-            "msgspec decodes": (facts, lambda: _decode(chunks)),
+            "msgspec decodes": (facts, lambda: _decode(chunks, line)),
             "verify": (facts, lambda: _verify(content, invariants=False)),
             "and invariants": (facts, lambda: _verify(content, invariants=True)),
             "transitions triggers": (TRIGGERS, _triggers()),
@@ -99,8 +126,8 @@ def _chunks(content: bytes) -> Sequence[bytes]:
     return [b"".join(facts[start : start + CHUNK_LINES]) for start in starts]
 
 
-def _decode(chunks: Sequence[bytes]) -> None:
-    decode_lines = msgspec.json.Decoder(TypedLine).decode_lines
+def _decode(chunks: Sequence[bytes], line: Any) -> None:
+    decode_lines = msgspec.json.Decoder(line).decode_lines
     for chunk in chunks:
         decode_lines(chunk)
 

@@ -184,6 +184,13 @@ def step(
             return Connection(since_ms=since_ms, epoch=epoch, alive_ms=alive_ms), []
 
 
+def live(connection: Connection, at_ms: int) -> Connection:
+    """Note one more proof of life of a connection that is confirmed, and often is."""
+    if connection.phase is HEARTBEATING:
+        return replace(connection, alive_ms=at_ms)
+    return confirm(connection, at_ms)
+
+
 def confirm(connection: Connection, at_ms: int) -> Connection:
     """Note a proof of life, where the table allows one."""
     if TABLE.next.get((connection.phase, Trigger.CONFIRM)) is None:

@@ -19,7 +19,7 @@ from holdfast.core.commands import (
     Resume,
     SetTimer,
 )
-from holdfast.core.connection import Cause, Trigger
+from holdfast.core.connection import Cause, Trigger, live
 from holdfast.core.events import Fact
 from holdfast.core.policy import Policy
 from holdfast.core.qq_account import (
@@ -155,15 +155,15 @@ def noted(state: Qq, epoch: int, s: int | None, policy: Policy) -> Qq:
 
 def acked(state: Qq, event: HeartbeatAcked, fact: Fact, policy: Policy) -> Turn:
     """Put the deadline off; a connection that stayed up makes the login good."""
-    if not _beating(state, event.epoch):
+    socket, link = state.socket, state.connection
+    if event.epoch != link.epoch or socket.stage is not READY or socket.closing:
         return state, []
-    link = state.connection
-    ack_ms = fact.at_ms + policy.connection.ack_intervals_max * state.socket.interval_ms
-    # What did not come until now was not sent: a replay may follow RESUMED (16).
-    kept = settle(state.resumption)
-    socket = replace(state.socket, ack_ms=ack_ms)
-    state = replace(state, socket=socket, resumption=kept)
-    state, _ = move_connection(state, Trigger.CONFIRM, Cause(fact.at_ms), policy)
+    ack_ms = fact.at_ms + policy.connection.ack_intervals_max * socket.interval_ms
+    socket, beating = replace(socket, ack_ms=ack_ms), live(link, fact.at_ms)
+    state = replace(state, socket=socket, connection=beating)
+    if state.resumption.early:
+        # What did not come until now was not sent: a replay may follow RESUMED (16).
+        state = replace(state, resumption=settle(state.resumption))
     commands: list[Command] = [SetTimer(ACK, ack_ms)]
     stable = fact.at_ms - link.confirmed_ms >= policy.connection.stable_ms
     if stable and session.doubted(state.session):
@@ -172,12 +172,16 @@ def acked(state: Qq, event: HeartbeatAcked, fact: Fact, policy: Policy) -> Turn:
     return state, commands
 
 
-def ponged(state: Qq, event: PongReceived, fact: Fact, policy: Policy) -> Turn:
-    """Note that somebody is at the far end."""
-    if not _beating(state, event.epoch):
+def ponged(state: Qq, event: PongReceived, fact: Fact, _policy: Policy) -> Turn:
+    """Note that somebody is at the far end.
+
+    Most facts of most journals are pings and their answers, so each is one change.
+    """
+    socket, link = state.socket, state.connection
+    if event.epoch != link.epoch or socket.stage is not READY or socket.closing:
         return state, []
-    state = replace(state, socket=replace(state.socket, pinged=False))
-    return move_connection(state, Trigger.CONFIRM, Cause(fact.at_ms), policy)
+    socket, link = replace(socket, pinged=False), live(link, fact.at_ms)
+    return replace(state, socket=socket, connection=link), []
 
 
 def asked_to_beat(
@@ -190,8 +194,8 @@ def asked_to_beat(
 def renewed(state: Qq, event: ReconnectAsked, _fact: Fact, _policy: Policy) -> Turn:
     """Close the socket as the peer asks (op 7), to resume over another (6)."""
     socket = state.socket
-    live = current(state, event.epoch) and socket.stage in OPENED
-    fresh = live and socket.parting is None
+    fresh = current(state, event.epoch) and socket.stage in OPENED
+    fresh = fresh and socket.parting is None
     return part(state, Parting.RENEWED) if fresh else (state, [])
 
 
@@ -227,12 +231,14 @@ def beat_due(state: Qq, fact: Fact, _policy: Policy) -> Turn:
 
 def ping_due(state: Qq, fact: Fact, policy: Policy) -> Turn:
     """Ping, unless the last one is unanswered: then nobody is there (7)."""
-    state = replace(state, socket=replace(state.socket, ping_ms=0))
-    if state.socket.pinged:
+    socket = state.socket
+    if socket.pinged:
+        state = replace(state, socket=replace(socket, ping_ms=0))
         return part(state, Parting.SILENT)
     ping_ms = fact.at_ms + policy.connection.ping_ms
-    state = replace(state, socket=replace(state.socket, pinged=True, ping_ms=ping_ms))
-    return state, [Ping(state.connection.epoch), SetTimer(PING, ping_ms)]
+    socket = replace(socket, pinged=True, ping_ms=ping_ms)
+    told: list[Command] = [Ping(state.connection.epoch), SetTimer(PING, ping_ms)]
+    return replace(state, socket=socket), told
 
 
 def invalidated(
@@ -240,8 +246,8 @@ def invalidated(
 ) -> Turn:
     """Wait a moment for the close that may follow: both are one failure (6)."""
     socket = state.socket
-    live = current(state, event.epoch) and socket.stage in OPENED
-    if not live or socket.closing or socket.parting is not None:
+    open_now = current(state, event.epoch) and socket.stage in OPENED
+    if not open_now or socket.closing or socket.parting is not None:
         return state, []
     parting = Parting.RESUMABLE if event.resumable else Parting.INVALID
     socket, commands = timerless(replace(socket, parting=parting))
