@@ -103,13 +103,20 @@ def greeted(state: Qq, event: HelloReceived, fact: Fact, policy: Policy) -> Turn
 
 
 def ready(state: Qq, event: ReadyReceived, fact: Fact, policy: Policy) -> Turn:
-    """Keep the new session; the login works."""
-    if not _awaited(state, event.epoch) or state.socket.stage not in HANDSHAKE:
+    """Keep the new session; the login works.
+
+    One that begins while we are leaving is kept for the next socket: what is said in
+    between waits in it.
+    """
+    socket = state.socket
+    begun = current(state, event.epoch) and socket.stage in HANDSHAKE
+    if not begun or (socket.parting is not None and not socket.closing):
         return state, []
     kept = Resumption(
         event.session, max(0, event.s or 0), asked=asked_for(policy.gateway)
     )
-    return _confirmed(replace(state, resumption=kept), fact, policy)
+    state = replace(state, resumption=kept)
+    return (state, []) if socket.closing else _confirmed(state, fact, policy)
 
 
 def resumed(state: Qq, event: ResumedReceived, fact: Fact, policy: Policy) -> Turn:
