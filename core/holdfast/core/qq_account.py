@@ -99,7 +99,8 @@ class Qq(Account, frozen=True, gc=False):
     """Everything remembered about one QQ account.
 
     `denials` counts access tokens refused in a row, up to a bound; `last_code` is that
-    of the last close; `lost_ms` when a confirmed connection was lost last.
+    of the last close; `lost_ms` when a confirmed connection was lost last; `denied_ms`
+    when a token was dropped because a send was refused with it.
     """
 
     token: Token = Token()
@@ -109,6 +110,7 @@ class Qq(Account, frozen=True, gc=False):
     denials: int = 0
     last_code: int | None = None
     lost_ms: int = 0
+    denied_ms: int = 0
 
 
 Turn = tuple[Qq, list[Command]]

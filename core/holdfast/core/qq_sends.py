@@ -1,9 +1,11 @@
 """What a QQ account sends: it needs an access token, and nothing of the socket."""
 
+from msgspec.structs import replace
+
 from holdfast.core.account import complain, conclude, pump, request
 from holdfast.core.commands import Command, Escalate
 from holdfast.core.events import Fact, SendAnswered, SendFailed, SendRequested
-from holdfast.core.outbox import Outcome, head
+from holdfast.core.outbox import Outcome, Trigger, head
 from holdfast.core.policy import Policy
 from holdfast.core.qq_account import Qq, Turn, scene
 from holdfast.core.qq_codes import Fault
@@ -44,8 +46,11 @@ def send_ended(
     )
     fault = None if isinstance(event, SendFailed) else send_fault(event)
     dropped: list[Command] = []
-    if fault is Fault.TOKEN:
-        state, dropped = drop_token(state)
+    if fault is Fault.TOKEN and fact.at_ms < state.denied_ms + policy.gateway.busy_ms:
+        # One refresh is not answered by another: the part waits like a throttled one.
+        outcome = replace(outcome, trigger=Trigger.THROTTLE)
+    elif fault is Fault.TOKEN:
+        state, dropped = drop_token(replace(state, denied_ms=fact.at_ms))
     state, commands = conclude(state, at, outcome, scene(state, fact, policy))
     state, asked = want_token(state, fact, policy)
     commands = dropped + commands + asked
