@@ -51,6 +51,9 @@ def send_ended(
         outcome = replace(outcome, trigger=Trigger.THROTTLE)
     elif fault is Fault.TOKEN:
         state, dropped = drop_token(replace(state, denied_ms=fact.at_ms))
+    elif state.denied_ms and isinstance(event, SendAnswered):
+        # The token was good enough for this one: the refresh has helped.
+        state = replace(state, denied_ms=0)
     state, commands = conclude(state, at, outcome, scene(state, fact, policy))
     state, asked = want_token(state, fact, policy)
     commands = dropped + commands + asked
