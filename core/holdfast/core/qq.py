@@ -14,7 +14,7 @@ from holdfast.core import connection as transport
 from holdfast.core import events as ev
 from holdfast.core import pacing, qq_events, qq_socket, release, session
 from holdfast.core.account import complain, finish, move_connection, receive
-from holdfast.core.commands import Command
+from holdfast.core.commands import ClearTimer, Command
 from holdfast.core.contexts import drop_contexts
 from holdfast.core.policy import ConnectionPolicy, DeliveryPolicy, Policy
 from holdfast.core.qq_account import (
@@ -136,10 +136,10 @@ def _retry_requested(
     state = replace(state, outbox=outbox)
     if state.session.due_ms:
         state, moved = _session_due(state, fact, policy)
-        commands = commands + moved
+        commands = [*commands, ClearTimer(session.RETRY), *moved]
     if state.connection.due_ms:
         state, dialled = _connection_due(state, fact, policy)
-        commands = commands + dialled
+        commands = [*commands, ClearTimer(transport.RETRY), *dialled]
     state, sent = pumped(state, fact, policy)
     return state, commands + sent
 
@@ -161,7 +161,8 @@ def _credentials_loaded(
     state, moved = move_session(state, Move.LOGIN, fact, policy)
     retried: list[Command] = []
     if state.connection.phase is transport.Phase.FATAL:
-        state, retried = _connection_due(state, fact, policy)
+        state, again = _connection_due(state, fact, policy)
+        retried = [ClearTimer(transport.RETRY), *again]
     state, dialled = dial(state, fact, policy)
     state, asked = want_token(state, fact, policy)
     return state, [*commands, *dropped, *left, *moved, *retried, *dialled, *asked]

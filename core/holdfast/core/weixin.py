@@ -22,7 +22,7 @@ from holdfast.core.account import (
     receive,
     request,
 )
-from holdfast.core.commands import Command, NotifyStop
+from holdfast.core.commands import ClearTimer, Command, NotifyStop
 from holdfast.core.contexts import drop_contexts
 from holdfast.core.outbox import Scene
 from holdfast.core.policy import ConnectionPolicy, Policy
@@ -121,10 +121,11 @@ def _retry_requested(
     """Do now what a timer would have done later."""
     commands: list[Command] = []
     if state.session.due_ms:
-        state, commands = _session_due(state, fact, policy)
+        state, moved = _session_due(state, fact, policy)
+        commands += [ClearTimer(session.RETRY), *moved]
     if state.connection.due_ms:
         state, polled = _connection_due(state, fact, policy)
-        commands = commands + polled
+        commands += [ClearTimer(transport.RETRY), *polled]
     return state, commands
 
 
@@ -145,7 +146,7 @@ def _credentials_loaded(
     state, probed = move_session(state, Move.LOGIN, fact, policy)
     if state.connection.phase is transport.Phase.FATAL:
         state, retried = _connection_due(state, fact, policy)
-        commands = commands + retried
+        commands += [ClearTimer(transport.RETRY), *retried]
     state, sent = pump(state, scene(state, fact, policy))
     return state, commands + probed + sent
 

@@ -91,6 +91,29 @@ def export(
     sys.exit(export_account(config, account, since, until, output))
 
 
+@main.command()
+@click.argument("what", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the way to a finding is recorded.",
+)
+def explore(what: str | None, output: Path | None, *, as_json: bool) -> None:
+    """Walk every state of the reducers; WHAT: weixin, qq or a machine's name."""
+    from holdfast.replay.explore.scopes import (  # noqa: PLC0415 - as needed.
+        MACHINES,
+        PLATFORMS,
+    )
+    from holdfast.replay.exploring import explore as walk  # noqa: PLC0415 - as needed.
+
+    if what not in (None, *PLATFORMS, *MACHINES):
+        known = ", ".join((*PLATFORMS, *MACHINES))
+        raise click.BadParameter(f"{what!r} is neither; known are {known}")
+    sys.exit(walk(what, output, as_json=as_json))
+
+
 @main.group()
 def fake() -> None:
     """Serve a simulated peer on loopback, to try a bot or a script against."""

@@ -1,0 +1,21 @@
+"""All that is explored, by platform and machine."""
+
+from collections.abc import Mapping
+
+from holdfast.replay.explore import qq_scopes, weixin_scopes
+from holdfast.replay.explore.scope import Scope
+
+SCOPES: Mapping[str, Scope] = {
+    scope.name: scope for scope in (*weixin_scopes.scopes(), *qq_scopes.scopes())
+}
+PLATFORMS = tuple(dict.fromkeys(s.subject.platform for s in SCOPES.values()))
+MACHINES = tuple(dict.fromkeys(m for s in SCOPES.values() for m in s.machines))
+
+
+def chosen(what: str | None) -> list[Scope]:
+    """Return the scopes of a platform or machine, all of them when none is named."""
+    return [
+        scope
+        for scope in SCOPES.values()
+        if what in (None, scope.subject.platform, *scope.machines)
+    ]

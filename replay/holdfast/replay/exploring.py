@@ -1,0 +1,140 @@
+"""`holdfast explore`: walk every state of the real reducers, and say what was found.
+
+Scopes are independent of each other, so each is a task for a process of its own.
+"""
+
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from msgspec import Struct
+
+from holdfast.replay.exits import DIFFERENT
+from holdfast.replay.explore.coverage import Row, all_rows, noted_rows
+from holdfast.replay.explore.scope import Scope
+from holdfast.replay.explore.scopes import SCOPES, chosen
+from holdfast.replay.explore.search import Finding, doomed, search
+from holdfast.replay.explore.story import story, write_recording
+
+STATES_MAX = 2_000_000
+MS_PER_S = 1_000
+
+
+class Explored(Struct, frozen=True):
+    """What came of one scope; `rows` are table rows, `pairs` of phases and facts."""
+
+    scope: str
+    states: int
+    transitions: int
+    seconds: float
+    rows: tuple[Row, ...]
+    pairs: tuple[tuple[str, str], ...]
+    findings: tuple[Finding, ...]
+
+
+def explore_scope(scope: Scope, states_max: int = STATES_MAX) -> Explored:
+    """Explore one scope in this process."""
+    begin = time.process_time()
+    with noted_rows() as rows:
+        graph = search(scope, states_max=states_max)
+    findings = [*graph.findings]
+    if not findings:
+        findings += doomed(graph)
+    return Explored(
+        scope=scope.name,
+        states=graph.states,
+        transitions=graph.transitions,
+        seconds=time.process_time() - begin,
+        rows=tuple(rows),
+        pairs=tuple(graph.pairs),
+        findings=tuple(findings),
+    )
+
+
+def explore(what: str | None, output: Path | None, *, as_json: bool) -> int:
+    """Explore what is named; print what was found; return the exit code."""
+    scopes = chosen(what)
+    begin = time.monotonic()
+    results = {result.scope: result for result in _explored(scopes)}
+    explored = [results[scope.name] for scope in scopes]
+    missing = _unwalked(explored) if what is None else []
+    seconds = time.monotonic() - begin
+    if as_json:
+        click.echo(msgspec.json.encode(_told(explored, missing, seconds)))
+    else:
+        for line in _lines(explored, missing, seconds):
+            click.echo(line)
+    findings = [finding for result in explored for finding in result.findings]
+    if findings:
+        first = findings[0]
+        path = output or Path(f"{first.scope.replace(' ', '-')}.jsonl")
+        write_recording(SCOPES[first.scope], first, path)
+        click.echo(f"the way there: holdfast show {path}", err=True)
+    return DIFFERENT if findings or missing else 0
+
+
+def _explored(scopes: list[Scope]) -> Iterator[Explored]:
+    """Explore side by side, the largest first come as they end."""
+    spawn = multiprocessing.get_context("spawn")
+    shown: Any = (
+        click.progressbar(length=len(scopes), label="exploring", file=sys.stderr)
+        if sys.stderr.isatty()
+        else nullcontext()
+    )
+    with ProcessPoolExecutor(mp_context=spawn) as pool, shown as bar:
+        tasks = [pool.submit(_task, scope.name) for scope in scopes]
+        for task in as_completed(tasks):
+            if bar is not None:
+                bar.update(1)
+            yield task.result()
+
+
+def _task(name: str) -> Explored:
+    return explore_scope(SCOPES[name])
+
+
+def _unwalked(explored: list[Explored]) -> list[Row]:
+    walked = {row for result in explored for row in result.rows}
+    return [row for row in all_rows() if row not in walked]
+
+
+def _lines(
+    explored: list[Explored], missing: list[Row], seconds: float
+) -> Iterator[str]:
+    for result in explored:
+        rate = result.transitions / max(result.seconds, 1 / MS_PER_S)
+        found = f"{len(result.findings)} findings" if result.findings else "ok"
+        yield (
+            f"{result.scope:<16} {result.states:>9,} states "
+            f"{result.transitions:>11,} transitions {rate:>9,.0f}/s  {found}"
+        )
+    states = sum(result.states for result in explored)
+    transitions = sum(result.transitions for result in explored)
+    rows = {row for result in explored for row in result.rows}
+    pairs = {pair for result in explored for pair in result.pairs}
+    yield (
+        f"{states:,} states, {transitions:,} transitions in {seconds:.1f} s; "
+        f"{len(rows)} of {len(all_rows())} table rows, "
+        f"{len(pairs)} pairs of phases and facts"
+    )
+    for machine, phase, trigger in missing:
+        yield f"not walked: {machine}, {trigger} from {phase}"
+    for result in explored:
+        for finding in result.findings:
+            yield ""
+            yield from story(SCOPES[result.scope], finding)
+    if not missing and not any(result.findings for result in explored):
+        yield "no promise is broken, and no state is doomed"
+
+
+def _told(
+    explored: list[Explored], missing: list[Row], seconds: float
+) -> dict[str, Any]:
+    return {"scopes": explored, "unwalked": missing, "seconds": round(seconds, 3)}
