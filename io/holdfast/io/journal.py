@@ -23,7 +23,7 @@ from holdfast.io.journal_inline import InlineWriter
 from holdfast.io.journal_prune import Retention, find_cut, give_back, remove_chunk
 from holdfast.io.journal_read import SEQ_MAX, JournalReads
 from holdfast.io.journal_rows import Entry
-from holdfast.io.journal_schema import PLATFORM_OF, Connect, open_to_write
+from holdfast.io.journal_schema import PLATFORM_OF, Connect, note, open_to_write
 from holdfast.io.journal_store import Store
 from holdfast.io.journal_thread import ThreadWriter
 from holdfast.io.journal_trouble import Attempts, JournalPatience, Tell
@@ -40,7 +40,7 @@ class Journal(JournalReads):
     """An open journal: `open_journal` makes it. Reads see what is durable."""
 
     def __init__(self, path: Path, attempts: Attempts, writer: Writer) -> None:
-        super().__init__(path)
+        super().__init__(path, check=False)  # The writer was opened just now.
         self._attempts = attempts
         self._writer = writer(attempts)
 
@@ -75,9 +75,7 @@ class Journal(JournalReads):
         """Note of which platform an account is, so that others can fold its facts."""
         if self.platform(account) == platform:
             return
-        row = f"{PLATFORM_OF}{account}", platform
-        query = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"
-        await self._do(lambda file: file.execute(query, row))
+        await self._do(lambda file: note(file, f"{PLATFORM_OF}{account}", platform))
 
     async def prune(
         self,
