@@ -18,6 +18,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import trio
 
+from holdfast.io.journal_errors import JournalUnreadableError
 from holdfast.io.journal_folder import hold_folder
 from holdfast.io.journal_inline import InlineWriter
 from holdfast.io.journal_prune import Retention, find_cut, give_back, remove_chunk
@@ -43,6 +44,7 @@ class Journal(JournalReads):
         super().__init__(path, check=False)  # The writer was opened just now.
         self._attempts = attempts
         self._writer = writer(attempts)
+        self._damaged = False
 
     @property
     def trouble(self) -> str | None:
@@ -130,9 +132,21 @@ class Journal(JournalReads):
         try:
             await self._writer.aclose()
         finally:
+            # The last to close the file empties its log, which readers cannot: what
+            # is damaged stays as it is.
+            if self._damaged:
+                self._writer.close_file()
             self._reading.close()
-            # The last to close the file empties its log, which readers cannot.
             self._writer.close_file()
+
+    def damage(self, what: str) -> JournalUnreadableError:
+        """Return the error to raise; from here on the file stays as it is."""
+        self._damaged = True
+        return super().damage(what)
+
+    def _unreadable(self, error: sqlite3.Error) -> JournalUnreadableError:
+        self._damaged = True
+        return super()._unreadable(error)
 
 
 @asynccontextmanager

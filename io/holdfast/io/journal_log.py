@@ -39,11 +39,14 @@ def log_path(path: Path) -> Path:
 
 
 def read_log(path: Path) -> Log | None:
-    """Read the log of a database, before SQLite does; None when it holds nothing."""
+    """Read the log of a database, before SQLite does; None when it holds nothing.
+
+    What may not be read, SQLite complains of.
+    """
     try:
         with log_path(path).open("rb") as file:
             return _read(file.fileno())
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
         return None
 
 

@@ -70,7 +70,7 @@ class JournalReads:
         for one, next_one in pairwise(facts):
             if next_one.seq != one.seq + 1:
                 what = f"fact {next_one.seq} of {account} follows fact {one.seq}"
-                raise damaged(self.path, what)
+                raise self.damage(what)
         return facts
 
     def messages(
@@ -144,19 +144,27 @@ class JournalReads:
             seq, at_ms, event, commands = fact
             if sum_of(event, number, seq, at_ms) != checksum:
                 raise self._changed(f"fact {seq} of {account}")
-            if sum_of(commands, number, seq) != commands_checksum:
+            fits = None if commands is None else sum_of(commands, number, seq)
+            if fits != commands_checksum:
                 raise self._changed(f"what fact {seq} of {account} led to")
             facts.append(Fact(seq, at_ms, event, commands))
         return facts
 
+    def damage(self, what: str) -> JournalUnreadableError:
+        """Return the error to raise for what cannot have been written so."""
+        return damaged(self.path, what)
+
     def _changed(self, what: str) -> JournalUnreadableError:
-        return damaged(self.path, f"{what} does not fit its checksum")
+        return self.damage(f"{what} does not fit its checksum")
 
     def _rows(self, query: str, *values: object) -> list[Any]:
         try:
             return self._reading.execute(query, values).fetchall()
         except sqlite3.DatabaseError as error:
-            raise unreadable(self.path, error) from error
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: sqlite3.Error) -> JournalUnreadableError:
+        return unreadable(self.path, error)
 
 
 class JournalReader(JournalReads):

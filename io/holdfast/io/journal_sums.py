@@ -1,7 +1,8 @@
 """Checksums: what tells a row that changed on the disk from the one that was written.
 
 SQLite notices a broken structure, not a changed letter. So each row has a CRC-32 of
-what it holds and of where it belongs; SQL knows it as the function `sum_of`.
+what it holds and of where it belongs; SQL knows it as the function `sum_of`. Only what
+may be missing, commands and a forgotten value, then has no checksum either.
 """
 
 import sqlite3
@@ -14,11 +15,15 @@ SUMS: Mapping[str, Mapping[str, str]] = {
     "account": {"checksum": "sum_of(x'', id, name)"},
     "fact": {
         "checksum": "sum_of(event, account, seq, at_ms)",
-        "commands_checksum": "sum_of(commands, account, seq)",
+        "commands_checksum": (
+            "iif(commands IS NULL, NULL, sum_of(commands, account, seq))"
+        ),
     },
     "offered": {"checksum": "sum_of(x'', account, seq)"},
     # When it was last kept changes; an index over it tells when that was damaged.
-    "vault": {"checksum": "sum_of(value, handle, account, kind)"},
+    "vault": {
+        "checksum": "iif(value IS NULL, NULL, sum_of(value, handle, account, kind))"
+    },
     "part": {
         "checksum": (
             "sum_of(x'', account, delivery, part, state, attempts, peer_id, error)"
@@ -26,17 +31,16 @@ SUMS: Mapping[str, Mapping[str, str]] = {
     },
     "snapshot": {"checksum": "sum_of(state, account, seq, core)"},
 }
-# What no checksum is: of a value that is not bytes any more.
 NONE_FITS = -1
 
 
-def sum_of(content: bytes | None, *place: object) -> int | None:
+def sum_of(content: object, *place: object) -> int:
     """Return the checksum of a row's content and of what else stands in the row.
 
-    None for a content that is not there, which needs none.
+    What is not bytes, but was when it was written, has none that would fit.
     """
     if type(content) is not bytes:
-        return None if content is None else NONE_FITS
+        return NONE_FITS
     return crc32(content, crc32(ascii(place).encode()))
 
 

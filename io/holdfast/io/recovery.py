@@ -14,7 +14,6 @@ from msgspec import Raw, Struct
 from holdfast.core.commands import Command, Forget, Offer, Report
 from holdfast.core.events import Event, Fact, Started
 from holdfast.core.policy import Policy
-from holdfast.io.journal_errors import damaged
 from holdfast.io.journal_read import JournalReads
 from holdfast.io.journal_rows import Entry, PartNote, Snapshot
 from holdfast.io.journal_rows import Fact as Row
@@ -143,7 +142,7 @@ def read_facts(journal: JournalReads, account: str, after: int) -> Iterator[Row]
     while rows := journal.facts(account, after, PAGE):
         if after and rows[0].seq != after + 1:
             what = f"fact {rows[0].seq} of {account} follows fact {after}"
-            raise damaged(journal.path, what)
+            raise journal.damage(what)
         yield from rows
         after = rows[-1].seq
 
