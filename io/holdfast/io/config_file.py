@@ -83,10 +83,10 @@ def _read(path: Path) -> TomlFile:
 
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:
     """Parse a file that may begin with the byte order mark of a Windows editor."""
-    for number, line in enumerate(raw.split(b"\n"), 1):
-        if line.count(b".") > DOTS_A_LINE_MAX:
+    for index, piece in enumerate(raw.split(b"\n"), 1):
+        if piece.count(b".") > DOTS_A_LINE_MAX:
             what = f"has more than {DOTS_A_LINE_MAX} dots in one line"
-            raise ConfigError([f"{path}:{number}: {what}"])
+            raise ConfigError([f"{path}:{index}: {what}"])
     try:
         return tomllib.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

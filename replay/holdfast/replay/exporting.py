@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.replay.exits import UNREADABLE, USAGE
+from holdfast.replay.failures import StepError
 from holdfast.replay.lines import UNKNOWN, FactLine
 from holdfast.replay.pseudonyms import PseudonymError, prove, pseudonymised
 from holdfast.replay.recorder import RecordingWriter, new_header
@@ -56,7 +57,7 @@ def export_account(
     except (ConfigError, WindowError) as error:
         click.echo(str(error), err=True)
         return USAGE
-    except (UnreadableError, RecordingError, PseudonymError) as error:
+    except (UnreadableError, RecordingError, PseudonymError, StepError) as error:
         click.echo(f"holdfast: {error}", err=True)
         return UNREADABLE
     except OSError as error:
