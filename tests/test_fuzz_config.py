@@ -17,6 +17,7 @@ from holdfast.io.config import QqAccount, WeixinAccount, load_config
 from holdfast.io.config_errors import ConfigError
 from holdfast.io.config_tables import PROBLEMS_MAX
 from holdfast.io.credentials import Credentials, CredentialSource, MissingCredentials
+from holdfast.replay.exporting import WindowError, time_ms
 
 TOML = """
 [service]
@@ -187,6 +188,25 @@ def test_whatever_a_variable_holds_it_is_a_login_or_missing(text: str) -> None:
     assert source.fingerprint()
 
 
+times = st.text(max_size=40) | st.datetimes().map(str) | st.integers().map(str)
+
+
+@given(times)
+@example("9" * 5_000)
+@example("0001-01-01T00:00:00+23:59")
+@example("9999-12-31T23:59:59-23:59")
+def test_whatever_time_is_asked_for_it_is_one_or_refused_in_words(text: str) -> None:
+    try:
+        found = time_ms(text, 0)
+    except WindowError as error:
+        words = str(error)
+    else:
+        assert isinstance(found, int)
+        return
+    assert "expected a time like" in words
+    assert len(words) < 600
+
+
 # What bounds the cost.
 
 
@@ -208,7 +228,7 @@ def refused(folder: Path, content: str) -> ConfigError:
     return caught.value
 
 
-def test_a_hundred_thousand_mistakes_are_not_all_explained(folder: Path) -> None:
+def test_of_very_many_mistakes_the_first_are_explained(folder: Path) -> None:
     many = "".join(f"k{number} = 0\n" for number in range(20_000))
     for table in ("", "[service]\n", "[policy.session]\n", "[policy]\n"):
         problems = refused(folder, table + many).problems
