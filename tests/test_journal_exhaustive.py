@@ -4,15 +4,28 @@ Either every account stands where its first facts led, messages not done and val
 included, or the journal is refused with what to do, and left as it is.
 """
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from damage_bench import FRAME, PAGE, Bench, chance, commits_of
-from damage_rig import Story, flipped, write_story
+from damage_rig import (
+    FACTS_MAX,
+    NAMES,
+    Story,
+    encode,
+    flipped,
+    kept_with,
+    read_copy,
+    write_story,
+)
+from msgspec import Raw
 
 from holdfast.io.journal_log import FRAME_HEADER_BYTES, HEADER_BYTES
+from holdfast.io.journal_schema import FILE_NAME, PLATFORM_OF
+from holdfast.io.recovery import Checkpoint
 
 # A log that is emptied now and then, and one that holds everything.
 OFTEN, NEVER = 100, 1_000_000
@@ -166,3 +179,36 @@ def test_garbage_behind_the_end_changes_nothing(
         bench = Bench(story, tmp_path)
         assert bench.read(log=story.log + garbage) == 0
         assert bench.read(story.main + garbage) in (-1, 0)
+
+
+def latest(story: Story) -> Mapping[str, bytes]:
+    """Return what stands in rows of every kind, as bytes of the file."""
+    past = story.pasts[NAMES[0]]
+    state = encode(Checkpoint(past.policy, Raw(encode(past.states[FACTS_MAX]))))
+    kept = kept_with(next(fact for fact in past.facts[::-1] if kept_with(fact)))
+    return {
+        "fact": encode(past.facts[-1].event),
+        "commands": encode(past.commands[-1]),
+        "value": kept[0].value,
+        "snapshot": state,
+        "account": NAMES[1].encode(),
+        "platform": f"{PLATFORM_OF}{NAMES[2]}".encode(),
+    }
+
+
+@pytest.mark.parametrize(
+    "kind", ["fact", "commands", "value", "snapshot", "account", "platform"]
+)
+def test_a_letter_changed_in_a_row_of_any_kind_is_noticed(
+    long: Story, tmp_path: Path, kind: str
+) -> None:
+    bench = Bench(long, tmp_path)
+    # Closed in order, everything is in the file itself.
+    assert read_copy(long, bench.lay(), write=True).moment == long.moments[-1]
+    main = (bench.folder / FILE_NAME).read_bytes()
+    content = latest(long)[kind]
+    found = [it.start() for it in re.finditer(re.escape(content[:900]), main)]
+    assert found
+    for place in found:
+        main = flipped(main, place + min(len(content), 900) - 3, 1)
+    assert bench.read(main, b"") == -1
