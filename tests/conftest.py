@@ -6,8 +6,9 @@ import pytest
 from hypothesis import settings
 
 # Every run draws the same examples, so what is red is red for everybody; other ones are
-# drawn by `pytest --hypothesis-profile=default`.
+# drawn by `pytest --hypothesis-profile=default`, and very many by `thorough`.
 settings.register_profile("steady", derandomize=True, deadline=None, database=None)
+settings.register_profile("thorough", max_examples=20_000, deadline=None, database=None)
 settings.load_profile("steady")
 
 

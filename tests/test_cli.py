@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,6 +12,7 @@ from incident_rig import FIXTURES
 
 from holdfast.replay.cli import main
 from holdfast.replay.incidents import INCIDENTS
+from holdfast.replay.platforms import PLATFORMS
 
 RECORDING = FIXTURES / "night_push_answered_minus_14.jsonl"
 COMMAND = (sys.executable, "-m", "holdfast.replay.cli")
@@ -153,6 +155,20 @@ def test_wrong_usage_is_explained(
     assert done.exit_code in {2, 4}
     assert says in done.stderr
     assert done.exception is None or isinstance(done.exception, SystemExit)
+
+
+def test_a_fact_that_todays_code_cannot_fold_is_named_by_show(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> NoReturn:
+        raise AssertionError("a row is missing")
+
+    weixin = PLATFORMS["weixin"]
+    monkeypatch.setitem(PLATFORMS, "weixin", weixin._replace(step=fail))
+    done = holdfast("show", RECORDING)
+    assert done.exit_code == 1
+    told = "seq 1: today's code fails: AssertionError a row is missing"
+    assert done.stderr == f"{RECORDING}: {told}\n"
 
 
 def test_run_without_an_account_says_what_is_missing(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from holdfast.io.journal_errors import (
 )
 from holdfast.io.journal_read import JournalReader
 from holdfast.io.journal_rows import Entry
-from holdfast.io.journal_schema import FILE_NAME, SCHEMA_VERSION
+from holdfast.io.journal_schema import FILE_NAME
+from holdfast.io.journal_upgrade import SCHEMA_VERSION
 
 NOBODY = 65534
 
@@ -125,17 +126,15 @@ async def test_a_journal_with_missing_tables_is_refused(tmp_path: Path) -> None:
     await assert_unreadable(tmp_path, "no such table: meta")
 
 
-async def test_damage_that_shows_late_is_named_too(tmp_path: Path) -> None:
+async def test_damage_that_comes_while_it_is_open_is_named_too(tmp_path: Path) -> None:
     async with open_journal(tmp_path) as journal:
         await journal.append(facts(1, 2_000))
     path = tmp_path / FILE_NAME
     whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))
-    with (
-        JournalReader(tmp_path) as reader,
-        pytest.raises(JournalUnreadableError, match="is damaged"),
-    ):
-        reader.facts("alice", limit=2_000)
+    async with open_journal(tmp_path) as journal:
+        path.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))
+        with pytest.raises(JournalUnreadableError, match="is damaged"):
+            journal.facts("alice", limit=2_000)
 
 
 def test_a_reader_makes_no_journal(tmp_path: Path) -> None:

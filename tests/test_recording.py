@@ -1,4 +1,5 @@
 import gzip
+import threading
 import tracemalloc
 from contextlib import suppress
 from itertools import pairwise
@@ -12,6 +13,7 @@ from lives import Life, recorded
 from spoiled import facts_of
 
 from holdfast.replay import blocks
+from holdfast.replay.checksum import Checksum
 from holdfast.replay.player import Verdict, play
 from holdfast.replay.recording import (
     RecordingError,
@@ -76,6 +78,18 @@ def test_damaged_gzip_is_named() -> None:
     packed = bytearray(gzip.compress(SMALL))
     packed[len(packed) // 2] ^= 0xFF
     assert isinstance(fault_of(bytes(packed)), RecordingError)
+
+
+@pytest.mark.parametrize("place", [12, 20, 40, 60])
+def test_what_cannot_be_unpacked_is_told_once_and_by_nobody_else(place: int) -> None:
+    packed = bytearray(gzip.compress(SMALL, mtime=0))
+    packed[place : place + 8] = b"\xff" * 8
+    assert "cannot be read" in str(fault_of(bytes(packed)))
+    before = threading.active_count()
+    checksum = Checksum("x", bytes(packed))
+    with pytest.raises(RecordingError, match="cannot be read"):
+        checksum.hexdigest()
+    assert threading.active_count() <= before
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from holdfast.io.journal import Journal, open_journal
 from holdfast.io.login import Login
 from holdfast.io.owner import Owner, StoppedError
 from holdfast.io.platforms import PLATFORMS
-from holdfast.io.recovery import RecoveryError, recover
+from holdfast.io.recovery import Recovered, RecoveryError, recover
 from holdfast.io.rules import Peer
 from holdfast.io.seat import Seat
 from holdfast.io.service import Service
@@ -79,46 +79,42 @@ async def open_service(
         )
         service = Service(journal)
         stack.callback(service.close)
+        # Nothing is written before all of it could be read.
+        accounts = [(it, _recovered(journal, it)) for it in config.accounts.values()]
         tls = make_tls_context()
         owners = []
-        for account in config.accounts.values():
+        for account, recovered in accounts:
             vault = Vault(journal.key, account.name, journal)
-            await _assign(journal, account)
+            await journal.assign(account.name, account.platform)
+            journal.note(recovered.redo)
             opened = PLATFORMS[account.platform].open_peer(account, vault, tls)
             peer = await stack.enter_async_context(opened)
-            owner = _owner(account, vault, peer, service, around)
+            owner = Owner(_seat(account, vault, peer, service, around), recovered)
             service.take(owner, vault)
             owners.append(owner)
         async with _running(owners, around.patience, journal):
             yield service
 
 
-async def _assign(journal: Journal, account: Account) -> None:
-    """Note the account's platform; what another one recorded is not folded."""
+def _recovered(journal: Journal, account: Account) -> Recovered:
+    """Recover an account's state; what another platform recorded is not folded."""
     name, found = account.name, journal.platform(account.name)
     if found and found != account.platform:
         raise RecoveryError(
             f"account {name}: found one of {account.platform}, expected one of {found},"
             f" as this name's journal is: name the account otherwise"
         )
-    await journal.assign(name, account.platform)
+    return recover(journal, name, PLATFORMS[account.platform], account.policy)
 
 
-def _owner(
-    account: Account,
-    vault: Vault,
-    peer: Peer,
-    service: Service,
-    around: Surroundings,
-) -> Owner:
-    """Recover an account's state and seat its owner; nothing is connected yet."""
-    platform = PLATFORMS[account.platform]
-    recovered = recover(service.journal, account.name, platform, account.policy)
-    service.journal.note(recovered.redo)
-    seat = Seat(
+def _seat(
+    account: Account, vault: Vault, peer: Peer, service: Service, around: Surroundings
+) -> Seat:
+    """Put together what an account's owner sits on; nothing is connected yet."""
+    return Seat(
         account=account.name,
         policy=account.policy,
-        platform=platform,
+        platform=PLATFORMS[account.platform],
         peer=peer,
         login=Login(CredentialSource(account, os.environ), vault),
         journal=service.journal,
@@ -126,7 +122,6 @@ def _owner(
         host=service,
         seed=around.seed(),
     )
-    return Owner(seat, recovered)
 
 
 @asynccontextmanager

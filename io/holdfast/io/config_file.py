@@ -15,6 +15,8 @@ from holdfast.io.config_errors import HIDDEN, ConfigError, looks_secret
 
 FILE_NAME = "holdfast.toml"
 FILE_BYTES_MAX = 1 << 20
+# The parser takes the square of a key's parts: minutes for a megabyte of them.
+DOTS_A_LINE_MAX = 100
 
 _TOML_PLACE = re.compile(r" \(at line ([0-9]+), column ([0-9]+)\)\Z")
 
@@ -81,6 +83,10 @@ def _read(path: Path) -> TomlFile:
 
 def _parse(path: Path, raw: bytes) -> dict[str, Any]:
     """Parse a file that may begin with the byte order mark of a Windows editor."""
+    for index, piece in enumerate(raw.split(b"\n"), 1):
+        if piece.count(b".") > DOTS_A_LINE_MAX:
+            what = f"has more than {DOTS_A_LINE_MAX} dots in one line"
+            raise ConfigError([f"{path}:{index}: {what}"])
     try:
         return tomllib.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -97,13 +97,18 @@ def _fits(index: object, count: object) -> bool:
             return False
 
 
+def _is_number(text: str) -> bool:
+    """Tell a number that may be a shard's; Python refuses to read the longest."""
+    return text.isdecimal() and len(text) <= len(str(SHARDS_MAX)) + 1
+
+
 def _listed(document: Document, here: KeyPath) -> list[Any] | None:
     """Return a list, None when there is none; the environment gives it with commas."""
     *path, key = here
     found = document.table(tuple(path)).get(key)
     if isinstance(found, str) and here in document.origins:
         pieces = [piece.strip() for piece in found.split(",")]
-        return [int(one) if one.isdecimal() else one for one in pieces]
+        return [int(one) if _is_number(one) else one for one in pieces]
     if found is not None and not isinstance(found, list):
         document.blame(here, f"found {sort_of(found)}; expected a list")
         return None

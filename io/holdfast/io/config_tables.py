@@ -23,6 +23,9 @@ from holdfast.io.config_errors import (
 
 ENV_PREFIX = "HOLDFAST__"
 
+# Who has more mistakes than that is helped by the first ones.
+PROBLEMS_MAX = 100
+
 KeyPath = tuple[str, ...]
 
 
@@ -46,8 +49,16 @@ class Document:
         self.blame_at(self._where(path), problem)
 
     def blame_at(self, where: str, problem: str) -> None:
-        """Note what is wrong at a place that is not a key."""
+        """Note what is wrong at a place that is not a key.
+
+        Raises `ConfigError` when that is enough: a suggestion for each of a million
+        unknown keys would take minutes.
+        """
         self._problems.append(f"{where}: {problem}")
+        if len(self._problems) >= PROBLEMS_MAX:
+            more = f"{self.file or 'the environment'}: there may be more mistakes"
+            self._problems.append(more)
+            self.raise_if_blamed()
 
     def raise_if_blamed(self) -> None:
         """Raise all problems as one `ConfigError`; call it before using any value."""

@@ -10,7 +10,7 @@ bound single waits on the socket and are set above it.
 import socket
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import httpx
@@ -18,6 +18,7 @@ import trio
 from msgspec import Struct
 
 from holdfast.io.causes import chain, is_tls
+from holdfast.io.opening import masked
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
 # Below every deadline of the policies, so that an unreachable host is known as such.
@@ -48,6 +49,10 @@ class Failure(Exception):  # noqa: N818 - not an error of ours: what became of a
         self.kind = kind
         self.reason = reason
         self.left = left
+
+    def words(self, hide: Iterable[str]) -> str:
+        """Say why, without the values of this call: a broken answer is quoted in it."""
+        return masked(self.reason, hide)
 
 
 def make_tls_context() -> ssl.SSLContext:

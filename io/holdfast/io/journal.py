@@ -18,12 +18,13 @@ from typing import Any, TypeAlias, TypeVar
 
 import trio
 
+from holdfast.io.journal_errors import JournalUnreadableError
 from holdfast.io.journal_folder import hold_folder
 from holdfast.io.journal_inline import InlineWriter
 from holdfast.io.journal_prune import Retention, find_cut, give_back, remove_chunk
 from holdfast.io.journal_read import SEQ_MAX, JournalReads
 from holdfast.io.journal_rows import Entry
-from holdfast.io.journal_schema import PLATFORM_OF, Connect, open_to_write
+from holdfast.io.journal_schema import PLATFORM_OF, Connect, note, open_to_write
 from holdfast.io.journal_store import Store
 from holdfast.io.journal_thread import ThreadWriter
 from holdfast.io.journal_trouble import Attempts, JournalPatience, Tell
@@ -40,9 +41,10 @@ class Journal(JournalReads):
     """An open journal: `open_journal` makes it. Reads see what is durable."""
 
     def __init__(self, path: Path, attempts: Attempts, writer: Writer) -> None:
-        super().__init__(path)
+        super().__init__(path, check=False)  # The writer was opened just now.
         self._attempts = attempts
         self._writer = writer(attempts)
+        self._damaged = False
 
     @property
     def trouble(self) -> str | None:
@@ -75,9 +77,7 @@ class Journal(JournalReads):
         """Note of which platform an account is, so that others can fold its facts."""
         if self.platform(account) == platform:
             return
-        row = f"{PLATFORM_OF}{account}", platform
-        query = "INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)"
-        await self._do(lambda file: file.execute(query, row))
+        await self._do(lambda file: note(file, f"{PLATFORM_OF}{account}", platform))
 
     async def prune(
         self,
@@ -132,9 +132,21 @@ class Journal(JournalReads):
         try:
             await self._writer.aclose()
         finally:
+            # The last to close the file empties its log, which readers cannot: what
+            # is damaged stays as it is.
+            if self._damaged:
+                self._writer.close_file()
             self._reading.close()
-            # The last to close the file empties its log, which readers cannot.
             self._writer.close_file()
+
+    def damage(self, what: str) -> JournalUnreadableError:
+        """Return the error to raise; from here on the file stays as it is."""
+        self._damaged = True
+        return super().damage(what)
+
+    def _unreadable(self, error: sqlite3.Error) -> JournalUnreadableError:
+        self._damaged = True
+        return super()._unreadable(error)
 
 
 @asynccontextmanager

@@ -32,35 +32,44 @@ class Bulk:
                 start += size
 
 
-FACTS = Bulk("INSERT INTO fact (account, seq, at_ms, event) VALUES", "(?,?,?,?)")
+FACTS = Bulk(
+    "INSERT INTO fact (account, seq, at_ms, event, checksum) VALUES", "(?,?,?,?,?)"
+)
 COMMANDS = Bulk(
-    "WITH noted (account, seq, commands) AS (VALUES",
-    "(?,?,?)",
-    ") UPDATE fact SET commands = noted.commands FROM noted"
+    "WITH noted (account, seq, commands, checksum) AS (VALUES",
+    "(?,?,?,?)",
+    ") UPDATE fact SET commands = noted.commands, commands_checksum = noted.checksum"
+    " FROM noted"
     " WHERE fact.account = noted.account AND fact.seq = noted.seq",
 )
-OFFERED = Bulk("INSERT OR IGNORE INTO offered (account, seq) VALUES", "(?,?)")
+OFFERED = Bulk(
+    "INSERT OR IGNORE INTO offered (account, seq, checksum) VALUES", "(?,?,?)"
+)
 
 # A handle is forgotten for everybody, also for an account that keeps it only later.
 KEPT = Bulk(
-    "WITH kept (account, seq, handle, kind, value) AS (VALUES",
-    "(?,?,?,?,?)",
-    ") INSERT INTO vault (account, seq, handle, kind, value)"
-    " SELECT account, seq, handle, kind, CASE WHEN EXISTS (SELECT 1 FROM vault"
-    " WHERE vault.handle = kept.handle AND vault.value IS NULL) THEN NULL"
-    " ELSE value END FROM kept WHERE true"
+    "WITH kept (account, seq, handle, kind, value, checksum) AS (VALUES",
+    "(?,?,?,?,?,?)",
+    "), judged AS (SELECT *, EXISTS (SELECT 1 FROM vault"
+    " WHERE vault.handle = kept.handle AND vault.value IS NULL) AS dead FROM kept)"
+    " INSERT INTO vault (account, seq, handle, kind, value, checksum)"
+    " SELECT account, seq, handle, kind, iif(dead, NULL, value),"
+    " iif(dead, NULL, checksum) FROM judged WHERE true"
     " ON CONFLICT (handle, account) DO UPDATE SET seq = excluded.seq",
 )
 TOMBSTONES = Bulk(
     "INSERT OR IGNORE INTO vault (account, seq, handle, kind) VALUES", "(?,?,?,'')"
 )
-FORGOTTEN = Bulk("UPDATE vault SET value = NULL WHERE handle IN (VALUES", "(?)", ")")
+FORGOTTEN = Bulk(
+    "UPDATE vault SET value = NULL, checksum = NULL WHERE handle IN (VALUES", "(?)", ")"
+)
 
 PARTS = Bulk(
     "INSERT OR REPLACE INTO part (account, delivery, part, state, attempts, peer_id,"
-    " error) VALUES",
-    "(?,?,?,?,?,?,?)",
+    " error, checksum) VALUES",
+    "(?,?,?,?,?,?,?,?)",
 )
 SNAPSHOTS = Bulk(
-    "INSERT OR REPLACE INTO snapshot (account, seq, state, core) VALUES", "(?,?,?,?)"
+    "INSERT OR REPLACE INTO snapshot (account, seq, state, core, checksum) VALUES",
+    "(?,?,?,?,?)",
 )

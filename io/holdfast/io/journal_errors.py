@@ -5,6 +5,7 @@ After a failed fsync the kernel may have dropped the pages and call the next fsy
 success (LWN 752063, 2018), and a damaged file does not heal: both stop the journal.
 """
 
+import shlex
 import sqlite3
 from pathlib import Path
 
@@ -28,13 +29,11 @@ _FINAL = frozenset(
         sqlite3.SQLITE_IOERR_FSYNC,
     }
 )
+# Nothing here asks for what is not in a whole journal, so an error in SQL is damage.
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_OK})
 _ADVICE = {
     sqlite3.SQLITE_NOTADB: (
         "is not a journal: move it away to start an empty one, or put back a copy"
-    ),
-    sqlite3.SQLITE_CORRUPT: (
-        "is damaged: keep a copy of the folder, then put back a backup, or save what"
-        " can be read with the command `.recover` of the sqlite3 shell"
     ),
     sqlite3.SQLITE_CANTOPEN: (
         "cannot be opened: check that it exists, that this user may read it, and that"
@@ -101,5 +100,17 @@ def passing_reason(error: sqlite3.Error) -> str | None:
 
 def unreadable(path: Path, error: sqlite3.Error) -> JournalUnreadableError:
     """Turn an error of opening or reading into one that says what to do."""
+    if primary(error) in _DAMAGE:
+        return damaged(path, str(error))
     advice = _ADVICE.get(primary(error)) or f"cannot be read: {error}"
     return JournalUnreadableError(path, advice)
+
+
+def damaged(path: Path, what: str) -> JournalUnreadableError:
+    """Return the error for a file that is not what was written, with the ways out."""
+    return JournalUnreadableError(
+        path,
+        f"is damaged: {what}. It was left as it is. Keep a copy of {path.parent}; then"
+        f" put a backup back, or save what was recorded before the damage into a new"
+        f" folder: holdfast salvage {shlex.quote(str(path.parent))} -o NEW",
+    )

@@ -51,6 +51,6 @@ def _protected(path: Path) -> Path:
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, FILE_MODE))
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        with suppress(FileNotFoundError):
-            path.with_name(name).chmod(FILE_MODE)
+        if (file := path.with_name(name)).is_file():
+            file.chmod(FILE_MODE)
     return path

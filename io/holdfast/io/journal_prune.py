@@ -39,7 +39,7 @@ def find_cut(path: Path, retention: Retention) -> int:
 
     Runs in any thread, on a connection of its own. Raises JournalUnreadableError.
     """
-    connection = open_to_read(path, busy_ms=BUSY_MS)
+    connection = open_to_read(path, busy_ms=BUSY_MS, check=False)
     try:
         account = _number(connection, retention.account)
         cuts = _possible_cuts(connection, account, retention.keep_after_seq)

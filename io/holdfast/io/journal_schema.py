@@ -10,19 +10,23 @@ import os
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TypeAlias
 
-from holdfast.io.journal_errors import (
-    JournalTooNewError,
-    JournalUnreadableError,
-    unreadable,
+from holdfast.io.journal_check import (
+    APPLICATION_ID,
+    check_identity,
+    check_place,
+    check_whole,
+    is_empty,
 )
+from holdfast.io.journal_errors import unreadable
+from holdfast.io.journal_log import read_log
+from holdfast.io.journal_sums import sum_of
+from holdfast.io.journal_upgrade import SCHEMA_VERSION, show_upgraded, upgrade
 
 FILE_NAME = "journal.sqlite3"
-SCHEMA_VERSION = 1
-APPLICATION_ID = int.from_bytes(b"Hfst", "big")
 KEY_BYTES = 32
 PLATFORM_OF = "platform of "  # In meta, an account's name behind it.
 WAL_BYTES_MAX = 64 << 20  # A larger write-ahead log is cut after its checkpoint.
@@ -30,19 +34,30 @@ WAL_BYTES_MAX = 64 << 20  # A larger write-ahead log is cut after its checkpoint
 Connect: TypeAlias = Callable[..., sqlite3.Connection]
 
 _TABLES = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE account (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE meta (
+    name TEXT PRIMARY KEY,
+    value BLOB NOT NULL,
+    checksum INTEGER        -- of this and every table: see journal_sums.py
+) WITHOUT ROWID;
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    checksum INTEGER
+);
 CREATE TABLE fact (
     account INTEGER NOT NULL,
     seq INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
     event BLOB NOT NULL,
     commands BLOB,          -- NULL: not noted yet
+    checksum INTEGER,
+    commands_checksum INTEGER,
     UNIQUE (account, seq)
 );
 CREATE TABLE offered (
     account INTEGER NOT NULL,
     seq INTEGER NOT NULL,
+    checksum INTEGER,
     PRIMARY KEY (account, seq)
 ) WITHOUT ROWID;
 CREATE TABLE vault (
@@ -51,6 +66,7 @@ CREATE TABLE vault (
     seq INTEGER NOT NULL,   -- the account's newest fact when it was last kept
     kind TEXT NOT NULL,
     value BLOB,             -- NULL: forgotten, for good
+    checksum INTEGER,
     UNIQUE (handle, account)
 );
 CREATE INDEX vault_by_seq ON vault (account, seq) WHERE value IS NOT NULL;
@@ -62,6 +78,7 @@ CREATE TABLE part (
     attempts INTEGER NOT NULL,
     peer_id TEXT NOT NULL,
     error TEXT NOT NULL,
+    checksum INTEGER,
     PRIMARY KEY (account, delivery, part)
 ) WITHOUT ROWID;
 CREATE TABLE snapshot (
@@ -69,6 +86,7 @@ CREATE TABLE snapshot (
     seq INTEGER NOT NULL,
     state BLOB NOT NULL,
     core TEXT NOT NULL,
+    checksum INTEGER,
     UNIQUE (account, seq)
 );
 """
@@ -85,30 +103,57 @@ def open_to_write(path: Path, connect: Connect, *, busy_ms: int) -> sqlite3.Conn
 
     Raises JournalTooNewError and JournalUnreadableError; neither changes the file.
     """
+    check_place(path)
+    if path.exists() and path.stat().st_size:
+        # By a connection that cannot write: closing this one would empty the log.
+        _check_as_reader(path, busy_ms)
     with _explained(path) as undo:
         # One thread at a time uses it, but not always the one that opened it.
         connection = connect(path, isolation_level=None, check_same_thread=False)
         undo.callback(connection.close)
         connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
-        if _is_empty(connection):
+        if is_empty(connection):
             _create(connection)
-        _check(connection, path)
+        elif check_identity(connection, path) < SCHEMA_VERSION:
+            upgrade(connection)
         _settle(connection)
     return connection
 
 
-def open_to_read(path: Path, *, busy_ms: int) -> sqlite3.Connection:
+def open_to_read(path: Path, *, busy_ms: int, check: bool = True) -> sqlite3.Connection:
     """Open the file read-only, whether or not somebody writes to it meanwhile.
 
-    Raises JournalTooNewError and JournalUnreadableError.
+    Without `check`, damage is not looked for: this process did so lately. Raises
+    JournalTooNewError and JournalUnreadableError.
     """
+    check_place(path)
     with _explained(path) as undo:
+        log = read_log(path) if check else None
         address = f"{path.as_uri()}?{'immutable=1' if _is_still(path) else 'mode=ro'}"
         connection = sqlite3.connect(address, uri=True, isolation_level=None)
         undo.callback(connection.close)
         connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
-        _check(connection, path)
+        if check_identity(connection, path) < SCHEMA_VERSION:
+            show_upgraded(connection)
+        if check:
+            check_whole(connection, path, log)
     return connection
+
+
+def _check_as_reader(path: Path, busy_ms: int) -> None:
+    """Raise what is wrong with a file; one that a crash left empty is not wrong."""
+    with _explained(path):
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        with closing(connection):
+            if is_empty(connection):
+                return
+    open_to_read(path, busy_ms=busy_ms).close()
+
+
+def note(connection: sqlite3.Connection, name: str, value: str | bytes | int) -> None:
+    """Write down something about the whole file, in place of what was there."""
+    query = "INSERT OR REPLACE INTO meta (name, value, checksum) VALUES (?, ?, ?)"
+    connection.execute(query, (name, value, sum_of(b"", name, value)))
 
 
 def read_key(connection: sqlite3.Connection) -> bytes:
@@ -139,17 +184,6 @@ def _is_still(path: Path) -> bool:
     return not (log.exists() or os.access(folder, os.W_OK, effective_ids=True))
 
 
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
-    return value
-
-
-def _is_empty(connection: sqlite3.Connection) -> bool:
-    """Say whether nobody put anything into the file yet; a crash may leave it so."""
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    return not (tables or _pragma(connection, "application_id"))
-
-
 def _create(connection: sqlite3.Connection) -> None:
     # Before the first table, or it is too late: freed pages go back to the disk.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -159,24 +193,11 @@ def _create(connection: sqlite3.Connection) -> None:
         f"PRAGMA application_id = {APPLICATION_ID};"
         f"PRAGMA user_version = {SCHEMA_VERSION};"
     )
-    meta = [("key", secrets.token_bytes(KEY_BYTES)), ("schema", SCHEMA_VERSION)]
-    connection.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta)
+    note(connection, "key", secrets.token_bytes(KEY_BYTES))
+    note(connection, "schema", SCHEMA_VERSION)
     connection.execute("COMMIT")
     # From now on the file itself, and not only its log, says what it is.
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
-def _check(connection: sqlite3.Connection, path: Path) -> None:
-    if _is_empty(connection):
-        raise JournalUnreadableError(path, "is empty: nothing was ever recorded in it")
-    if _pragma(connection, "application_id") != APPLICATION_ID:
-        raise JournalUnreadableError(
-            path, "is a database of another program: name another data folder"
-        )
-    version = _pragma(connection, "user_version")
-    if version > SCHEMA_VERSION:
-        raise JournalTooNewError(path, version, SCHEMA_VERSION)
-    read_key(connection)  # A damaged file shows here rather than at the first fact.
 
 
 def _settle(connection: sqlite3.Connection) -> None:

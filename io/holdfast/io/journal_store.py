@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from holdfast.io import journal_bulk as bulk
 from holdfast.io.journal_rows import Entry
+from holdfast.io.journal_sums import sum_of
 
 Job: TypeAlias = Callable[[sqlite3.Connection], object]
 """Work inside the transaction of a batch; it may run again after a rollback."""
@@ -87,9 +88,10 @@ class Store:
             for seq, at_ms, event in entry.facts:
                 assert seq == account.seq + 1, _misfit(entry.account, account.seq, seq)
                 account.seq = seq
-                facts += (number, seq, at_ms, event)
+                sum_ = sum_of(event, number, seq, at_ms)
+                facts += (number, seq, at_ms, event, sum_)
             for seq, noted in entry.commands:
-                commands += (number, seq, noted)
+                commands += (number, seq, noted, sum_of(noted, number, seq))
             if _has_more(entry):
                 others.append((number, account.seq, entry))
         bulk.FACTS.run(self._connection, facts)
@@ -106,18 +108,22 @@ class Store:
         snapshots: list[Any] = []
         for number, newest, entry in others:
             for seq in entry.offered:
-                offered += (number, seq)
+                offered += (number, seq, sum_of(b"", number, seq))
             for it in entry.kept:
                 kept += (number, newest, it.handle, it.kind, it.value)
+                kept.append(sum_of(it.value, it.handle, number, it.kind))
                 self._log_pages += len(it.value) // PAGE_BYTES
             for handle in entry.forgotten:
                 forgotten.append(handle)
                 tombstones += (number, newest, handle)
             for note in entry.parts:
-                parts += (number, note.delivery, note.part, note.state)
-                parts += (note.attempts, note.peer_id, note.error)
+                # Not the enum that it may be: its checksum would be another one.
+                place = (number, note.delivery, note.part, str(note.state))
+                said = (note.attempts, note.peer_id, note.error)
+                parts += (*place, *said, sum_of(b"", *place, *said))
             if (shot := entry.snapshot) is not None:
                 snapshots += (number, shot.seq, shot.state, shot.core)
+                snapshots.append(sum_of(shot.state, number, shot.seq, shot.core))
         connection = self._connection
         bulk.OFFERED.run(connection, offered)
         bulk.KEPT.run(connection, kept)
@@ -134,8 +140,11 @@ class Store:
         )
         row = self._connection.execute(find, (name,)).fetchone()
         if row is None:
-            add = "INSERT INTO account (name) VALUES (?) RETURNING id, 0"
-            row = self._connection.execute(add, (name,)).fetchone()
+            last = self._connection.execute("SELECT max(id) FROM account").fetchone()
+            row = ((last[0] or 0) + 1, 0)
+            add = "INSERT INTO account (id, name, checksum) VALUES (?, ?, ?)"
+            checksum = sum_of(b"", row[0], name)
+            self._connection.execute(add, (row[0], name, checksum))
         account = self._accounts[name] = _Account(row[0], row[1] or 0)
         return account
 

@@ -91,7 +91,7 @@ class Reader:
         return consumers.get(self._consumer, Consumer())
 
     def _message(self, seq: int, at_ms: int, event: MessageReceived) -> Message:
-        raw = _open(self._vault.bytes(event.body))
+        raw = read_body(self._vault.bytes(event.body))
         reading = self._owner.seat.platform.read(raw)
         return Message(
             seq=seq,
@@ -169,7 +169,7 @@ class Messages:
         return False
 
 
-def _open(body: bytes) -> Any:
+def read_body(body: bytes) -> Any:
     """Return a message's own JSON; its text when it is none."""
     text = body.decode("utf-8", "replace")
     try:

@@ -16,6 +16,9 @@ ERRMSG_MAX = 300
 INT_MAX = 18
 # Longer than any id seen, short enough for a journal.
 ID_MAX = 128
+# A thousand long messages have fewer pieces; millions of empty ones would take a
+# hundred times the memory of their bytes.
+PIECES_MAX = 500_000
 # Shorter texts are words of every language, not quotes of ours.
 HIDDEN_MIN = 4
 BOM = b"\xef\xbb\xbf"
@@ -39,6 +42,8 @@ def open_answer(body: bytes) -> Opened:
     body = body.removeprefix(BOM).strip(JSON_WHITESPACE)
     if not body:
         return Opened({})
+    if body.count(b",") > PIECES_MAX:
+        return Opened({}, "it has too many pieces")
     try:
         return Opened(_fields.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -84,6 +89,7 @@ def inner_of(fields: Fields, name: str) -> Fields:
 
 def masked(words: str, hide: Iterable[str]) -> str:
     """Return a peer's words, cut, without the values that must not come back to us."""
+    words = words.encode("utf-8", "replace").decode()
     for value in hide:
         if len(value) >= HIDDEN_MIN:
             words = words.replace(value, "…")
@@ -109,6 +115,12 @@ def text_of(fields: Fields, name: str) -> str:
     """Return a text field; what is no text is nothing."""
     value = _opened_value(fields, name)
     return value if isinstance(value, str) else ""
+
+
+def name_of(fields: Fields, name: str) -> str:
+    """Return a text that names somebody; what is longer than any id names nobody."""
+    text = text_of(fields, name)
+    return text if len(text) <= ID_MAX else ""
 
 
 def text_of_any(fields: Fields, name: str) -> str:

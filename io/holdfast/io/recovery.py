@@ -20,6 +20,8 @@ from holdfast.io.journal_rows import Fact as Row
 from holdfast.io.rules import Rules, State
 
 PAGE = 1_000
+# Nesting that exhausts the stack is unreadable like anything else.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 decode_event = msgspec.json.Decoder(Event).decode
 
 
@@ -69,7 +71,7 @@ def recover(
     noted: list[tuple[int, bytes]] = []
     acts: list[Command] = []
     for row in read_facts(journal, account, seq):
-        fact = _read(account, row)
+        fact = read_fact(journal, account, row)
         policy = policy_from(fact, policy)
         state, commands = rules.step(state, fact, policy)
         if row.commands is None:
@@ -95,7 +97,7 @@ def folded_until(
     for row in read_facts(journal, account, start.seq):
         if row.seq > seq:
             break
-        fact = _read(account, row)
+        fact = read_fact(journal, account, row)
         policy = policy_from(fact, policy)
         state, _ = rules.step(state, fact, policy)
     return Standing(state, policy, seq)
@@ -140,8 +142,22 @@ def beside(
 def read_facts(journal: JournalReads, account: str, after: int) -> Iterator[Row]:
     """Yield every recorded fact with seq > after, in order, a page at a time."""
     while rows := journal.facts(account, after, PAGE):
+        if after and rows[0].seq != after + 1:
+            what = f"fact {rows[0].seq} of {account} follows fact {after}"
+            raise journal.damage(what)
         yield from rows
         after = rows[-1].seq
+
+
+def read_fact(journal: JournalReads, account: str, row: Row) -> Fact:
+    """Open a recorded fact; raise `RecoveryError` where this release cannot."""
+    try:
+        return Fact(row.seq, row.at_ms, decode_event(row.event))
+    except UNREADABLE as error:
+        raise RecoveryError(
+            f"{journal.path}: account {account}: fact {row.seq} cannot be read:"
+            f" {error}; install the release that wrote it, or a newer one"
+        ) from error
 
 
 def _start(
@@ -154,7 +170,7 @@ def _start(
         try:
             kept = msgspec.json.decode(snapshot.state, type=Checkpoint)
             state = msgspec.json.decode(kept.state, type=kind)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             why = f"; the snapshot at {snapshot.seq} cannot be read: {error}"
             at_most = snapshot.seq - 1
         else:
@@ -162,18 +178,11 @@ def _start(
     first = journal.first_seq(account)
     if first not in (None, 1):
         raise RecoveryError(
-            f"account {account}: the journal begins at fact {first} without a snapshot"
-            f" before it{why}"
+            f"{journal.path}: account {account}: the journal begins at fact {first}"
+            f" without a snapshot before it{why}; install the release that wrote it, or"
+            f" a newer one"
         )
     return new
-
-
-def _read(account: str, row: Row) -> Fact:
-    try:
-        return Fact(row.seq, row.at_ms, decode_event(row.event))
-    except msgspec.DecodeError as error:
-        text = f"account {account}: fact {row.seq} cannot be read: {error}"
-        raise RecoveryError(text) from error
 
 
 def _part_note(report: Report) -> PartNote:

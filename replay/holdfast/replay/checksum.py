@@ -5,12 +5,14 @@ the file a second time while the facts are folded. The blocks are large, because
 each the thread waits its turn for the interpreter, which the folding does not let go.
 """
 
+import zlib
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from threading import Thread
 
 from holdfast.replay.blocks import is_packed, unpacked
+from holdfast.replay.lines import RecordingError
 
 BLOCK_BYTES = 1 << 20
 # More than any end line takes; a longer last line is refused for what it is.
@@ -29,16 +31,18 @@ class Checksum:
         self._thread.start()
 
     def hexdigest(self) -> str:
-        """Return the digest; raise what reading the file raised."""
+        """Return the digest; raise `RecordingError` when the file could not be read."""
         self._thread.join()
         if self._error is not None:
-            raise self._error
+            what = f"cannot be read: {self._error}"
+            right = "give a whole, readable file"
+            raise RecordingError(self._name, 0, what, right) from self._error
         return self._sha.hexdigest()
 
     def _run(self) -> None:
         try:
             self._hash()
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, zlib.error) as error:
             self._error = error
 
     def _hash(self) -> None:

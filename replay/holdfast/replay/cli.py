@@ -114,6 +114,22 @@ def explore(what: str | None, output: Path | None, *, as_json: bool) -> None:
     sys.exit(walk(what, output, as_json=as_json))
 
 
+@main.command()
+@click.argument("folder", type=some_path)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The new folder.",
+)
+def salvage(folder: Path, output: Path) -> None:
+    """Save what a damaged journal still holds as a new one; the old one stays."""
+    from holdfast.replay.salvaging import salvage_folder  # noqa: PLC0415 - as needed.
+
+    sys.exit(salvage_folder(folder, output))
+
+
 @main.group()
 def fake() -> None:
     """Serve a simulated peer on loopback, to try a bot or a script against."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from holdfast.replay.exits import UNREADABLE, USAGE
+from holdfast.replay.failures import StepError
 from holdfast.replay.lines import UNKNOWN, FactLine
 from holdfast.replay.pseudonyms import PseudonymError, prove, pseudonymised
 from holdfast.replay.recorder import RecordingWriter, new_header
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 PAGE = 1_000
 FOREVER_MS = 1 << 62
+DIGITS_MAX = 18
 
 
 class WindowError(ValueError):
@@ -51,12 +53,12 @@ def export_account(
     try:
         folder = load_config(config, os.environ).service.data_dir
         count = export_window(
-            folder, account, _time_ms(since, 0), _time_ms(until, FOREVER_MS), output
+            folder, account, time_ms(since, 0), time_ms(until, FOREVER_MS), output
         )
     except (ConfigError, WindowError) as error:
         click.echo(str(error), err=True)
         return USAGE
-    except (UnreadableError, RecordingError, PseudonymError) as error:
+    except (UnreadableError, RecordingError, PseudonymError, StepError) as error:
         click.echo(f"holdfast: {error}", err=True)
         return UNREADABLE
     except OSError as error:
@@ -145,17 +147,17 @@ def _publish(content: bytes, output: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _time_ms(text: str | None, absent_ms: int) -> int:
+def time_ms(text: str | None, absent_ms: int) -> int:
     """Read a time; without a zone it is UTC, as everything printed is."""
     if text is None:
         return absent_ms
-    if text.isdecimal():
+    if text.isdecimal() and len(text) <= DIGITS_MAX:
         return int(text)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise WindowError(
-            f"found {text!r}, expected a time like 2026-09-01T03:12:04Z or epoch"
+            f"found {text[:80]!r}, expected a time like 2026-09-01T03:12:04Z or epoch"
             " milliseconds"
         ) from None
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -22,20 +22,11 @@ from holdfast.replay.divergence import (
     reducer_failed,
     state_differs,
 )
+from holdfast.replay.failures import FAULTS
 from holdfast.replay.lines import NO_STATE, UNKNOWN, End, FactLine
 from holdfast.replay.platforms import Platform, State
 
 BROKEN_MAX = 100
-# What a bug in a reducer raises: a fold does no I/O, so nothing else can come of it.
-FAULTS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    RecursionError,
-    TypeError,
-    ValueError,
-)
 
 Commands = list[Command]
 Checkpoint = tuple[Raw, State]

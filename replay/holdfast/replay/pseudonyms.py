@@ -23,7 +23,8 @@ from msgspec.structs import replace
 from holdfast.core.commands import Command
 from holdfast.core.events import Event, Fact
 from holdfast.replay.digests import digest, encode_state
-from holdfast.replay.fold import FAULTS, Rules
+from holdfast.replay.failures import FAULTS
+from holdfast.replay.fold import Rules
 from holdfast.replay.lines import NO_STATE, UNKNOWN, End, EndLine, WrittenLine
 from holdfast.replay.platforms import Platform, State
 from holdfast.replay.private import WORDS, Rename, Renamer

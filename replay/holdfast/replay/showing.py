@@ -9,7 +9,8 @@ import msgspec
 
 from holdfast.core.commands import Command
 from holdfast.replay.describe import describe_line, phases
-from holdfast.replay.exits import UNREADABLE, USAGE
+from holdfast.replay.exits import DIFFERENT, UNREADABLE, USAGE
+from holdfast.replay.failures import StepError
 from holdfast.replay.lines import FactLine
 from holdfast.replay.platforms import State
 from holdfast.replay.recording import RecordingError
@@ -32,6 +33,9 @@ def show_path(path: Path, account: str | None, *, as_json: bool) -> int:
     except (RecordingError, UnreadableError, OSError, msgspec.DecodeError) as error:
         click.echo(located(path, str(error)), err=True)
         return UNREADABLE
+    except StepError as error:
+        click.echo(located(path, str(error)), err=True)
+        return DIFFERENT
     return 0
 
 

@@ -107,7 +107,7 @@ def journaled_life(
         FactLine(
             row.seq,
             row.at_ms,
-            recovery.decode_event(row.event),
+            recovery.read_fact(reader, account, row).event,
             UNKNOWN if row.commands is None else Raw(row.commands),
         )
         for row in rows

@@ -32,6 +32,7 @@ from holdfast.io.opening import (
     id_of,
     inner_of,
     int_of,
+    masked,
     open_answer,
     text_of,
     text_of_any,
@@ -138,12 +139,13 @@ class QqPeer:
                 command.timeout_ms,
             )
         except Failure as failure:
-            kind, reason = failure.kind, failure.reason
+            kind, reason = failure.kind, failure.words((secret,))
             return Draft((TokenFailed(command.credential, kind, reason),))
         opened = open_answer(response.body)
         token = wire.token_of(opened.fields)
         said = wire.said(response, opened, (secret, token))
         handle = self._vault.hold_token(token) if token else ""
+        expires_in = text_of_any(opened.fields, "expires_in")
         answered = TokenAnswered(
             credential=command.credential,
             status=response.status,
@@ -151,7 +153,7 @@ class QqPeer:
             message=said.message,
             malformed=said.malformed,
             token=handle,
-            expires_in=text_of_any(opened.fields, "expires_in")[:ID_MAX],
+            expires_in=masked(expires_in, (secret, token))[:ID_MAX],
             trace=said.trace,
         )
         return Draft((answered,))
@@ -165,7 +167,7 @@ class QqPeer:
                 "GET", url, headers, b"", command.timeout_ms
             )
         except Failure as failure:
-            kind, reason = failure.kind, failure.reason
+            kind, reason = failure.kind, failure.words((token,))
             return Draft((GatewayFailed(command.epoch, kind, reason),))
         return Draft((_gateway_answered(command.epoch, response, token),))
 
@@ -173,6 +175,7 @@ class QqPeer:
         text = self._vault.text(command.body)
         context = self._vault.bytes(command.context)
         token = self._vault.token(command.credential)
+        hide = (token, text, *wire.answered(context).values())
         try:
             response = await self._sends.post(
                 self.place.api_url + wire.path_of(command.peer),
@@ -181,13 +184,11 @@ class QqPeer:
                 command.timeout_ms,
             )
         except Failure as failure:
-            kind, left, reason = failure.kind, failure.left, failure.reason
+            kind, left, reason = failure.kind, failure.left, failure.words(hide)
             failed = SendFailed(command.delivery, command.part, kind, left, reason)
             return Draft((failed,))
         opened = open_answer(response.body)
-        said = wire.said(
-            response, opened, (token, text, *wire.answered(context).values())
-        )
+        said = wire.said(response, opened, hide)
         answered = SendAnswered(
             delivery=command.delivery,
             part=command.part,

@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from holdfast.core.events import MessageReceived
 from holdfast.io.journal_rows import Kept
+from holdfast.io.opening import name_of
 from holdfast.io.reading import Reading
 from holdfast.io.vault import BODY, CONTEXT, Vault
 from holdfast.io.weixin import wire
@@ -33,7 +34,7 @@ _decode = msgspec.json.Decoder()
 def receive(raw: Raw, vault: Vault) -> tuple[MessageReceived, list[Kept]]:
     """Make the fact of one message, and what must be kept with it."""
     fields = wire.fields_of(raw)
-    sender = wire.text_of(fields, "from_user_id")
+    sender = name_of(fields, "from_user_id")
     items = [wire.fields_of(item) for item in wire.list_of(fields, "item_list")]
     context = wire.text_of(fields, "context_token")
     body = vault.seal(BODY, bytes(raw))

@@ -124,7 +124,8 @@ class WeixinPeer:
                 command.timeout_ms,
             )
         except Failure as failure:
-            event = PollFailed(command.epoch, failure.kind, failure.reason)
+            reason = failure.words(self._secrets(command.credential, *fields.values()))
+            event = PollFailed(command.epoch, failure.kind, reason)
             return Draft((event,))
         return self._poll_answered(command, response)
 
@@ -189,7 +190,8 @@ class WeixinPeer:
                 command.timeout_ms,
             )
         except Failure as failure:
-            left, reason = failure.left, failure.reason
+            hide = self._secrets(command.credential, text, context)
+            left, reason = failure.left, failure.words(hide)
             return Draft((SendFailed(*place, failure.kind, left, reason),))
         opened = wire.open_answer(response.body)
         said = wire.said(opened, self._secrets(command.credential, text, context))
@@ -214,8 +216,10 @@ class WeixinPeer:
                 command.timeout_ms,
             )
         except Failure as failure:
-            kind, reason = failure.kind, failure.reason
-            return Draft((NotifyFailed(call, kind, reason, command.credential),))
+            reason = failure.words(self._secrets(command.credential))
+            return Draft(
+                (NotifyFailed(call, failure.kind, reason, command.credential),)
+            )
         said = wire.said(
             wire.open_answer(response.body), self._secrets(command.credential)
         )

@@ -78,6 +78,6 @@ def read_script(document: bytes | str, kind: type[S]) -> S:
     """Read a fault script of this kind. Raise `ScriptError` for what is not one."""
     try:
         return msgspec.json.decode(document, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"not a fault script: {error}"
         raise ScriptError(message) from error
