@@ -86,21 +86,22 @@ def receive(
     Without any trace nothing can be said, and a message is never dropped on a guess:
     it is offered.
     """
-    known = any_since(inbox.seen, traces.look, at_ms - policy.seen_ms)
+    seen, seen_ms = inbox.seen, policy.seen_ms
+    known = any_since(seen, traces.look, at_ms - seen_ms)
+    seen = remember(seen, traces.keep, at_ms, seen_ms, policy.seen_max)
     phase = TABLE.next[RECORDED, REPEAT if known else ACCEPT]
-    seen = remember(inbox.seen, traces.keep, at_ms, policy.seen_ms, policy.seen_max)
-    commands: list[Command] = [] if known else [Offer(seq)]
-    return Inbox(seen, inbox.consumers), phase, commands
+    return Inbox(seen, inbox.consumers), phase, [] if known else [Offer(seq)]
 
 
 def finish(inbox: Inbox, consumer: str, message: int, through: int) -> Inbox:
     """Note that a consumer is done with `message` and with all up to `through`."""
     before = inbox.consumers.get(consumer, NOBODY)
     phase = DONE if is_done(before, message) else OFFERED
-    if TABLE.next.get((phase, FINISH)) is None and through <= before.through:
+    further = through > before.through
+    if not further and (phase, FINISH) not in TABLE.next:
         return inbox
-    reached, ahead = before.through, before.ahead
-    reached = max(reached, through)
+    reached = through if further else before.through
+    ahead = before.ahead
     if message > reached and message not in ahead:
         ahead = (*ahead, message)
     if ahead:

@@ -230,7 +230,7 @@ class Outbox(
 def move(part: Part, trigger: Trigger) -> Phase:
     """Return the phase that a part comes to; the table must allow it."""
     phase = TABLE.next.get((part.phase, trigger))
-    assert isinstance(phase, Phase), f"no {trigger} from {part.phase}"
+    assert phase is not None, f"no {trigger} from {part.phase}"
     return phase
 
 
@@ -265,26 +265,28 @@ def with_head(
     outbox: Outbox, peer: PeerId, part: Part
 ) -> dict[PeerId, tuple[Order, ...]]:
     """Return the queues with another next part for this peer."""
-    orders = outbox.queues[peer]
-    order = orders[0]
-    parts = (part, *order.parts[1:])
-    changed = Order(order.id, order.total, parts, order.reply_to)
     queues = outbox.queues.copy()
-    queues[peer] = (changed, *orders[1:])
+    queues[peer] = headed(queues[peer], part)
     return queues
+
+
+def headed(orders: tuple[Order, ...], part: Part) -> tuple[Order, ...]:
+    """Return a queue with another next part."""
+    order, *others = orders
+    parts = (part, *order.parts[1:]) if len(order.parts) > 1 else (part,)
+    return Order(order.id, order.total, parts, order.reply_to), *others
 
 
 def without_head(
     outbox: Outbox, peer: PeerId, taken: int
 ) -> dict[PeerId, tuple[Order, ...]]:
     """Return the queues with so many next parts off; the peer goes to the end."""
-    orders = outbox.queues[peer]
-    order, rest = orders[0], orders[1:]
-    left = order.parts[taken:]
-    if left:
-        rest = (Order(order.id, order.total, left, order.reply_to), *rest)
     queues = outbox.queues.copy()
-    del queues[peer]
-    if rest:
-        queues[peer] = rest
+    orders = queues.pop(peer)
+    order = orders[0]
+    if left := order.parts[taken:]:
+        changed = Order(order.id, order.total, left, order.reply_to)
+        queues[peer] = (changed, *orders[1:])
+    elif len(orders) > 1:
+        queues[peer] = orders[1:]
     return queues

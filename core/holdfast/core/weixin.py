@@ -16,6 +16,7 @@ from holdfast.core import pacing, release, session
 from holdfast.core.account import (
     complain,
     conclude,
+    delivery_due,
     finish,
     move_connection,
     pump,
@@ -93,8 +94,7 @@ def _timer_fired(
         case transport.RETRY if event.due_ms == state.connection.due_ms:
             return _connection_due(state, fact, policy)
         case pacing.NEXT if event.due_ms == state.outbox.due_ms:
-            outbox = replace(state.outbox, due_ms=0)
-            return pump(replace(state, outbox=outbox), scene(state, fact, policy))
+            return delivery_due(state, scene(state, fact, policy))
         case _:
             return state, []
 
@@ -244,8 +244,8 @@ def _send_ended(
     with_context = sending is not None and bool(sending.context)
     blame = policy.delivery.refusal_blames_context
     outcome = read_send(event, with_context=with_context, blame_context=blame)
-    before, number = state, (event.delivery, event.part)
-    state, commands = conclude(state, number, outcome, scene(state, fact, policy))
+    before = state
+    state, commands = conclude(state, event, outcome, scene(state, fact, policy))
     if state is before or not outcome.error:
         return state, commands
     state = complain(state, fact, "send", cause_code(event), outcome.error)
