@@ -147,7 +147,7 @@ def answer(
     why = outcome.trigger
     order, current = head(outbox, sending.peer)
     if why in ENDS or (why is LOSE and _is_last_try(sending, current, scene)):
-        return _finish(outbox, sending.peer, outcome, scene)
+        return _finish(outbox, sending, outcome, scene)
     if why is RENUMBER and renumberable(outbox, sending.peer, current, scene):
         return send_renumbered(outbox, sending, current, scene)
     if why in (STALE, RENUMBER):
@@ -178,7 +178,7 @@ def _give_up(
     """Forget the refused context; under another one, what may be there came twice."""
     outbox = drop_context(outbox, sending, scene)
     lost = replace(outcome, trigger=LOSE)
-    outbox, told = _finish(outbox, sending.peer, lost, scene)
+    outbox, told = _finish(outbox, sending, lost, scene)
     return outbox, [Forget(sending.context), *told]
 
 
@@ -226,11 +226,12 @@ def _retry_later(
 
 
 def _finish(
-    outbox: Outbox, peer: str, outcome: Outcome, scene: Scene
+    outbox: Outbox, sending: Sending, outcome: Outcome, scene: Scene
 ) -> tuple[Outbox, list[Command]]:
     """Take the part off; the rest of a delivery with a refused part is not sent."""
+    peer, number, error = sending.peer, sending.part, outcome.error
     order = outbox.queues[peer][0]
-    part, number, error = order.parts[0], order.part, outcome.error
+    part = order.parts[0]
     phase = move(part, outcome.trigger)
     reports: list[Command] = [
         Report(order.id, number, phase, part.attempts, outcome.peer_id, error)
@@ -246,7 +247,7 @@ def _finish(
         outbox,
         sending=None,
         next_ms=scene.at_ms + gap_ms(order.total, scene.policy),
-        queues=without_head(outbox, peer, taken),
+        queues=without_head(outbox.queues, peer, taken),
         parts=outbox.parts - taken,
         peers=peers,
     )
@@ -265,7 +266,7 @@ def _abandon_lost(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
             continue
         what = "what it answers can be answered no more, and it may have arrived"
         told.append(Report(order.id, order.part, UNKNOWN, part.attempts, error=what))
-        queues = without_head(outbox, peer, 1)
+        queues = without_head(outbox.queues, peer, 1)
         outbox = replace(outbox, queues=queues, parts=outbox.parts - 1)
     return outbox, told
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from holdfast.core.commands import Command, Offer
 from holdfast.core.names import Name
 from holdfast.core.policy import InboxPolicy
-from holdfast.core.recent import Recent, any_since, remember
+from holdfast.core.recent import Recent, add, any_since, lacks, remember
 from holdfast.core.table import compile_table
 
 
@@ -86,9 +86,14 @@ def receive(
     Without any trace nothing can be said, and a message is never dropped on a guess:
     it is offered.
     """
-    seen, seen_ms = inbox.seen, policy.seen_ms
-    known = any_since(seen, traces.look, at_ms - seen_ms)
-    seen = remember(seen, traces.keep, at_ms, seen_ms, policy.seen_max)
+    seen, keep, look = inbox.seen, traces.keep, traces.look
+    seen_ms, seen_max = policy.seen_ms, policy.seen_max
+    if lacks(seen, keep + look):
+        seen = add(seen, keep, at_ms, seen_ms, seen_max)
+        phase = TABLE.next[RECORDED, ACCEPT]
+        return Inbox(seen, inbox.consumers), phase, [Offer(seq)]
+    known = any_since(seen, look, at_ms - seen_ms)
+    seen = remember(seen, keep, at_ms, seen_ms, seen_max)
     phase = TABLE.next[RECORDED, REPEAT if known else ACCEPT]
     return Inbox(seen, inbox.consumers), phase, [] if known else [Offer(seq)]
 

@@ -209,6 +209,9 @@ class Scene(Struct, frozen=True, gc=False):
     epoch: int = 0
 
 
+Queues = dict[PeerId, tuple[Order, ...]]
+
+
 class Outbox(
     Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -217,7 +220,7 @@ class Outbox(
     `next_ms` is the earliest time of the next send, `due_ms` that of the timer set.
     """
 
-    queues: dict[PeerId, tuple[Order, ...]] = {}
+    queues: Queues = {}
     peers: dict[PeerId, Peer] = {}
     sending: Sending | None = None
     next_ms: int = 0
@@ -261,9 +264,7 @@ def put_head(outbox: Outbox, peer: str, part: Part) -> Outbox:
     return replace(outbox, queues=with_head(outbox, peer, part))
 
 
-def with_head(
-    outbox: Outbox, peer: PeerId, part: Part
-) -> dict[PeerId, tuple[Order, ...]]:
+def with_head(outbox: Outbox, peer: PeerId, part: Part) -> Queues:
     """Return the queues with another next part for this peer."""
     queues = outbox.queues.copy()
     queues[peer] = headed(queues[peer], part)
@@ -272,16 +273,15 @@ def with_head(
 
 def headed(orders: tuple[Order, ...], part: Part) -> tuple[Order, ...]:
     """Return a queue with another next part."""
-    order, *others = orders
+    order = orders[0]
     parts = (part, *order.parts[1:]) if len(order.parts) > 1 else (part,)
-    return Order(order.id, order.total, parts, order.reply_to), *others
+    changed = Order(order.id, order.total, parts, order.reply_to)
+    return (changed, *orders[1:]) if len(orders) > 1 else (changed,)
 
 
-def without_head(
-    outbox: Outbox, peer: PeerId, taken: int
-) -> dict[PeerId, tuple[Order, ...]]:
+def without_head(queues: Queues, peer: PeerId, taken: int) -> Queues:
     """Return the queues with so many next parts off; the peer goes to the end."""
-    queues = outbox.queues.copy()
+    queues = queues.copy()
     orders = queues.pop(peer)
     order = orders[0]
     if left := order.parts[taken:]:

@@ -3,8 +3,7 @@
 Two layers {handle: at_ms}: `young` holds what came since `old` was last made. Adding
 copies the young layer alone; when it outgrows the square root of the old one, both are
 merged. So adding costs well under a microsecond, whether ten or ten thousand handles
-are remembered, and a look costs two lookups. Nearly every handle is new: that is asked
-first, of all handles at once.
+are remembered, and a look costs two lookups.
 """
 
 from collections.abc import Sequence, Sized
@@ -30,11 +29,14 @@ def since_ms(recent: Recent, handle: str) -> int:
     return recent.old.get(handle, NEVER_MS) if young_ms is None else young_ms
 
 
+def lacks(recent: Recent, handles: Sequence[str]) -> bool:
+    """Say whether none of the handles is remembered, as hardly one ever is."""
+    young, old = recent.young, recent.old
+    return young.keys().isdisjoint(handles) and old.keys().isdisjoint(handles)
+
+
 def any_since(recent: Recent, handles: Sequence[str], horizon_ms: int) -> bool:
     """Say whether one of the handles was remembered after a time."""
-    young, old = recent.young, recent.old
-    if young.keys().isdisjoint(handles) and old.keys().isdisjoint(handles):
-        return False
     return any(since_ms(recent, handle) > horizon_ms for handle in handles)
 
 
@@ -47,23 +49,28 @@ def outgrown(young: Sized, old: Sized) -> bool:
 def remember(
     recent: Recent, handles: Sequence[str], at_ms: int, keep_ms: int, count_max: int
 ) -> Recent:
-    """Add what is not remembered yet; forget what is much older than `keep_ms`.
+    """Add what is not remembered yet; forget what is much older than `keep_ms`."""
+    horizon_ms = at_ms - keep_ms
+    fresh = [one for one in handles if since_ms(recent, one) <= horizon_ms]
+    return add(recent, fresh, at_ms, keep_ms, count_max)
+
+
+def add(
+    recent: Recent, fresh: Sequence[str], at_ms: int, keep_ms: int, count_max: int
+) -> Recent:
+    """Add handles that are known to be fresh.
 
     Old handles go when the layers are merged: readers compare times themselves.
     """
-    horizon_ms = at_ms - keep_ms
-    young, old = recent.young, recent.old
-    fresh = handles
-    if not (young.keys().isdisjoint(handles) and old.keys().isdisjoint(handles)):
-        fresh = [one for one in handles if since_ms(recent, one) <= horizon_ms]
     if not fresh:
         return recent
-    young = young.copy()
+    young, old = recent.young.copy(), recent.old
     for handle in fresh:
         young[handle] = at_ms
-    if not outgrown(young, old):
-        return Recent(young, old)
-    return Recent({}, _merged(old, young, horizon_ms, keep_ms, count_max))
+    if len(young) > YOUNG_MIN and outgrown(young, old):
+        old = _merged(old, young, at_ms - keep_ms, keep_ms, count_max)
+        young = {}
+    return Recent(young, old)
 
 
 def _merged(

@@ -149,5 +149,5 @@ def _lose(outbox: Outbox, peer: str, scene: Scene) -> tuple[Outbox, list[Command
         return put_head(outbox, peer, lost), []
     what = "the process ended while this was sent"
     report = Report(order.id, order.part, phase, part.attempts, error=what)
-    queues = without_head(outbox, peer, 1)
+    queues = without_head(outbox.queues, peer, 1)
     return replace(outbox, queues=queues, parts=outbox.parts - 1), [report]

@@ -241,12 +241,12 @@ def _send_ended(
 ) -> Turn:
     """Take what became of a part; the session learns of it only when it must."""
     sending = state.outbox.sending
-    with_context = sending is not None and bool(sending.context)
+    with_context = sending is not None and sending.context != ""
     blame = policy.delivery.refusal_blames_context
     outcome = read_send(event, with_context=with_context, blame_context=blame)
     before = state
     state, commands = conclude(state, event, outcome, scene(state, fact, policy))
-    if state is before or not outcome.error:
+    if not outcome.error or state is before:
         return state, commands
     state = complain(state, fact, "send", cause_code(event), outcome.error)
     fresh = state.session.phase is Active and not state.session.refusals
