@@ -145,9 +145,9 @@ def answer(
     if sending is None or sending.delivery != delivery or sending.part != part:
         return outbox, []
     why = outcome.trigger
-    order, current = head(outbox, sending.peer)
-    if why in ENDS or (why is LOSE and _is_last_try(sending, current, scene)):
+    if why in ENDS or (why is LOSE and _is_last_try(outbox, sending.peer, scene)):
         return _finish(outbox, sending, outcome, scene)
+    order, current = head(outbox, sending.peer)
     if why is RENUMBER and renumberable(outbox, sending.peer, current, scene):
         return send_renumbered(outbox, sending, current, scene)
     if why in (STALE, RENUMBER):
@@ -166,9 +166,10 @@ def answer(
     return _retry_later(outbox, sending.peer, outcome, scene)
 
 
-def _is_last_try(sending: Sending, part: Part, scene: Scene) -> bool:
-    """Say whether a part whose answer was lost is not sent again."""
-    double = not repeatable(sending.peer, part, scene)
+def _is_last_try(outbox: Outbox, peer: str, scene: Scene) -> bool:
+    """Say whether the next part, whose answer was lost, is not sent again."""
+    part = head(outbox, peer)[1]
+    double = not repeatable(peer, part, scene)
     return double or part.losses + 1 >= scene.policy.unknown_tries_max
 
 

@@ -89,12 +89,12 @@ def _timer_fired(
 ) -> Turn:
     """Wake the machine whose timer it is; a replaced timer's due time differs."""
     match event.name:
+        case pacing.NEXT if event.due_ms == state.outbox.due_ms:
+            return delivery_due(state, scene(state, fact, policy))
         case session.RETRY if event.due_ms == state.session.due_ms:
             return _session_due(state, fact, policy)
         case transport.RETRY if event.due_ms == state.connection.due_ms:
             return _connection_due(state, fact, policy)
-        case pacing.NEXT if event.due_ms == state.outbox.due_ms:
-            return delivery_due(state, scene(state, fact, policy))
         case _:
             return state, []
 
