@@ -37,7 +37,7 @@ ORDERS = st.lists(st.tuples(st.sampled_from(PEERS), st.integers(1, 3)), max_size
 
 
 def taken(box: Outbox, peer: str) -> Outbox:
-    return replace(box, queues=without_head(box, peer, 1), parts=box.parts - 1)
+    return replace(box, queues=without_head(box.queues, peer, 1), parts=box.parts - 1)
 
 
 def heard_from(peer: str, context: str) -> MessageReceived:

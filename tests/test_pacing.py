@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from holdfast.core.outbox import (
     ATTEMPTS_MAX,
-    Outbox,
     Part,
     Peer,
     Phase,
@@ -29,8 +28,8 @@ GOLDEN_MS = {
 RETRIES = st.sampled_from([Trigger.THROTTLE, Trigger.LOSE, Trigger.UNREACH])
 
 
-def outbox(inbound_ms: int = 500, spent: int = 0) -> Outbox:
-    return Outbox(peers={"alice": Peer("token-1", inbound_ms, spent)})
+def granted(inbound_ms: int = 500, spent: int = 0) -> Peer:
+    return Peer("token-1", inbound_ms, spent)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +93,7 @@ def test_each_retry_counts_what_happened_and_nothing_else() -> None:
 
 
 def test_a_send_is_spent_up_to_the_budget_and_only_where_the_peer_wrote() -> None:
-    peers = outbox().peers
+    peers = {"alice": granted()}
     for _ in range(12):
         peers = spend(peers, "alice", POLICY)
     assert peers["alice"] == Peer("token-1", 500, POLICY.budget)
@@ -102,33 +101,33 @@ def test_a_send_is_spent_up_to_the_budget_and_only_where_the_peer_wrote() -> Non
 
 
 def test_the_last_of_the_budget_goes_and_the_next_does_not() -> None:
-    assert overdrawn(outbox(spent=9), "alice", PART, SCENE) == ""
-    why = overdrawn(outbox(spent=10), "alice", PART, SCENE)
+    assert overdrawn(granted(spent=9), PART, SCENE) == ""
+    why = overdrawn(granted(spent=10), PART, SCENE)
     assert why == "10 sends since the peer last wrote, no more are allowed"
 
 
 def test_the_window_closes_a_millisecond_after_24_hours() -> None:
     day = replace(SCENE, at_ms=500 + 86_400_000)
-    assert overdrawn(outbox(), "alice", PART, day) == ""
+    assert overdrawn(granted(), PART, day) == ""
     late = replace(SCENE, at_ms=501 + 86_400_000)
-    assert "has not written" in overdrawn(outbox(), "alice", PART, late)
+    assert "has not written" in overdrawn(granted(), PART, late)
 
 
 @given(st.integers(0, 10), st.integers(0, 10**12))
 def test_without_limits_nothing_is_overdrawn(spent: int, at_ms: int) -> None:
     free = DeliveryPolicy(budget=0, window_ms=0)
     scene = replace(SCENE, at_ms=at_ms, policy=free)
-    assert overdrawn(outbox(spent=spent), "alice", PART, scene) == ""
-    peers = outbox().peers
+    assert overdrawn(granted(spent=spent), PART, scene) == ""
+    peers = {"alice": granted()}
     assert spend(peers, "alice", free) is peers
 
 
 def test_who_never_wrote_is_the_platforms_to_judge() -> None:
-    assert overdrawn(outbox(), "bob", PART, SCENE) == ""
-    unheard = outbox(inbound_ms=0, spent=10)
-    assert overdrawn(unheard, "alice", PART, SCENE) == ""
+    assert overdrawn(Peer(), PART, SCENE) == ""
+    unheard = granted(inbound_ms=0, spent=10)
+    assert overdrawn(unheard, PART, SCENE) == ""
 
 
 def test_what_may_have_arrived_is_repeated_whatever_the_books_say() -> None:
     unknown = replace(PART, phase=Phase.UNKNOWN)
-    assert overdrawn(outbox(spent=10), "alice", unknown, SCENE) == ""
+    assert overdrawn(granted(spent=10), unknown, SCENE) == ""

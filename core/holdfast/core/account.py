@@ -15,7 +15,14 @@ from holdfast.core import connection as transport
 from holdfast.core import delivery, inbox, release
 from holdfast.core.commands import Command
 from holdfast.core.connection import Connection
-from holdfast.core.events import Fact, MessageDone, MessageReceived, SendRequested
+from holdfast.core.events import (
+    Fact,
+    MessageDone,
+    MessageReceived,
+    SendAnswered,
+    SendFailed,
+    SendRequested,
+)
 from holdfast.core.inbox import Inbox, Traces
 from holdfast.core.outbox import Outbox, Outcome, Scene
 from holdfast.core.policy import Policy
@@ -95,6 +102,15 @@ def pump(state: A, now: Scene) -> tuple[A, list[Command]]:
     return replace(state, outbox=outbox), commands
 
 
+def delivery_due(state: A, now: Scene) -> tuple[A, list[Command]]:
+    """Let the outbox send what waited for its timer, which has run out."""
+    outbox = replace(state.outbox, due_ms=0)
+    if state.stopping:
+        return replace(state, outbox=outbox), []
+    outbox, commands = delivery.pump(outbox, now)
+    return replace(state, outbox=outbox), commands
+
+
 def receive(
     state: A, event: MessageReceived, seq: int, traces: Traces, now: Scene
 ) -> tuple[A, list[Command]]:
@@ -103,19 +119,20 @@ def receive(
         state.inbox, seq, now.at_ms, traces, now.inbox_policy
     )
     repeated = phase is inbox.REPEATED
-    outbox, heard = release.hear(state.outbox, event, repeated=repeated, scene=now)
-    state = replace(state, inbox=box, outbox=outbox)
+    outbox, heard = release.hear(state.outbox, event, now, repeated=repeated)
     if not outbox.queues:
-        return state, offered
-    state, sent = pump(state, now)
-    return state, offered + heard + sent
+        return replace(state, inbox=box, outbox=outbox), offered
+    if not state.stopping:
+        outbox, sent = delivery.pump(outbox, now)
+        heard += sent
+    return replace(state, inbox=box, outbox=outbox), offered + heard
 
 
 def finish(state: A, event: MessageDone, seq: int) -> A:
     """Note how far a consumer is; with what has not come yet nobody can be done."""
     if event.message >= seq:
         return state
-    through = min(event.through, seq - 1)
+    through = event.through if event.through < seq else seq - 1
     box = inbox.finish(state.inbox, event.consumer, event.message, through)
     return replace(state, inbox=box)
 
@@ -124,21 +141,21 @@ def request(
     state: A, event: SendRequested, seq: int, now: Scene
 ) -> tuple[A, list[Command]]:
     """Queue a delivery, and send what may go."""
-    outbox, commands = delivery.request(state.outbox, seq, event, now)
-    if not state.stopping:
-        outbox, sent = delivery.pump(outbox, now)
-        commands += sent
+    outbox, commands = delivery.request(
+        state.outbox, seq, event, now, at_once=not state.stopping
+    )
     return replace(state, outbox=outbox), commands
 
 
 def conclude(
-    state: A, number: tuple[int, int], outcome: Outcome, now: Scene
+    state: A, event: SendAnswered | SendFailed, outcome: Outcome, now: Scene
 ) -> tuple[A, list[Command]]:
-    """Take what became of a part, (delivery, part); unchanged when nobody waits."""
-    outbox, commands = delivery.answer(state.outbox, *number, outcome, now)
+    """Take what became of a part; unchanged when nobody waits for it."""
+    number, part = event.delivery, event.part
+    outbox, commands = delivery.answer(state.outbox, number, part, outcome, now)
     if outbox is state.outbox:
         return state, []
-    if not state.stopping:
+    if outbox.queues and not state.stopping:
         outbox, sent = delivery.pump(outbox, now)
         commands += sent
     return replace(state, outbox=outbox), commands

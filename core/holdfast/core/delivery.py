@@ -55,15 +55,20 @@ PARKED, REJECTED, UNKNOWN = Phase.PARKED, Phase.REJECTED, Phase.UNKNOWN
 LOSE, STALE, THROTTLE = Trigger.LOSE, Trigger.STALE, Trigger.THROTTLE
 DENY, PARK, RENUMBER = Trigger.DENY, Trigger.PARK, Trigger.RENUMBER
 UNREACH = Trigger.UNREACH
-LATER = (THROTTLE, LOSE, UNREACH)
+ENDS = (Trigger.ACCEPT, Trigger.UNCONFIRM, Trigger.REJECT)
 
 
 def request(
-    outbox: Outbox, seq: int, event: SendRequested, scene: Scene
+    outbox: Outbox,
+    seq: int,
+    event: SendRequested,
+    scene: Scene,
+    *,
+    at_once: bool = False,
 ) -> tuple[Outbox, list[Command]]:
     """Queue a delivery, whose id is `seq`; a key used within the day changes nothing.
 
-    The caller calls `pump` next.
+    With `at_once`, what may go is sent; else the caller calls `pump`.
     """
     key, at_ms = event.key, scene.at_ms
     if not event.parts or (key and claimed(outbox.keys, key, at_ms, scene.policy)):
@@ -79,12 +84,23 @@ def request(
     parts = tuple(
         [Part(part.body, f"{name}-{number}") for number, part in enumerate(event.parts)]
     )
-    before = outbox.queues.get(event.peer)
     order = Order(seq, len(parts), parts, event.reply_to)
+    if at_once and not outbox.queues and outbox.next_ms <= at_ms and scene.credential:
+        # Nothing is before it: it goes in the same change of the state, as most do.
+        may = grant(outbox, event.peer, order, scene)
+        if not may.why and may.ready_ms <= at_ms:
+            count = outbox.parts + len(parts)
+            outbox = replace(outbox, parts=count, keys=keys)
+            return send(outbox, event.peer, (order,), may, scene)
+    before = outbox.queues.get(event.peer)
     outbox = append(outbox, event.peer, order, keys)
+    told: list[Command] = []
     if before and before[0].parts[0].phase is PARKED:
-        return outbox, [Report(seq, 0, PARKED, error="behind a parked part")]
-    return outbox, []
+        told.append(Report(seq, 0, PARKED, error="behind a parked part"))
+    if not at_once:
+        return outbox, told
+    outbox, sent = pump(outbox, scene)
+    return outbox, told + sent
 
 
 def pump(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
@@ -98,7 +114,7 @@ def pump(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
     commands: list[Command] = []
     if scene.terms is not None:
         outbox, commands = _abandon_lost(outbox, scene)
-    due_ms = 0
+    due_ms, at_ms, next_ms = 0, scene.at_ms, outbox.next_ms
     for peer, orders in outbox.queues.items():
         order = orders[0]
         part = order.parts[0]
@@ -109,10 +125,10 @@ def pump(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
             outbox, parked = _park(outbox, peer, may.why)
             commands += parked
             continue
-        ready_ms = max(part.due_ms, outbox.next_ms, may.ready_ms)
-        if ready_ms <= scene.at_ms:
-            outbox, sent = send(outbox, peer, may, scene)
+        if next_ms <= at_ms and part.due_ms <= at_ms and may.ready_ms <= at_ms:
+            outbox, sent = send(outbox, peer, orders, may, scene)
             return outbox, commands + sent
+        ready_ms = max(part.due_ms, next_ms, may.ready_ms)
         due_ms = min(due_ms or ready_ms, ready_ms)
     outbox, timer = _set_timer(outbox, due_ms)
     return outbox, commands + timer
@@ -129,24 +145,20 @@ def answer(
     if sending is None or sending.delivery != delivery or sending.part != part:
         return outbox, []
     why = outcome.trigger
+    if why in ENDS or (why is LOSE and _is_last_try(outbox, sending.peer, scene)):
+        return _finish(outbox, sending, outcome, scene)
     order, current = head(outbox, sending.peer)
     if why is RENUMBER and renumberable(outbox, sending.peer, current, scene):
         return send_renumbered(outbox, sending, current, scene)
-    next_ms = scene.at_ms + gap_ms(order.total, scene.policy)
     if why in (STALE, RENUMBER):
         there = scene.terms is not None and current.doubtful
         cure = _give_up if there else _go_without
-        return cure(outbox, sending, outcome, next_ms, scene)
+        return cure(outbox, sending, outcome, scene)
     if why is DENY and current.denied:
         # Refused again with new standing: leave the peer alone for a while.
         why = THROTTLE
         outcome = replace(outcome, trigger=why)
-    if why is LOSE:
-        final = _is_last_try(sending, current, scene)
-    else:
-        final = why is not DENY and why is not PARK and why not in LATER
-    if final:
-        return _finish(outbox, sending.peer, outcome, next_ms, scene)
+    next_ms = scene.at_ms + gap_ms(order.total, scene.policy)
     outbox = replace(outbox, sending=None, next_ms=next_ms)
     tired = why is THROTTLE and current.throttles >= scene.policy.throttles_max
     if why is PARK or tired:
@@ -154,24 +166,25 @@ def answer(
     return _retry_later(outbox, sending.peer, outcome, scene)
 
 
-def _is_last_try(sending: Sending, part: Part, scene: Scene) -> bool:
-    """Say whether a part whose answer was lost is not sent again."""
-    double = not repeatable(sending.peer, part, scene)
+def _is_last_try(outbox: Outbox, peer: str, scene: Scene) -> bool:
+    """Say whether the next part, whose answer was lost, is not sent again."""
+    part = head(outbox, peer)[1]
+    double = not repeatable(peer, part, scene)
     return double or part.losses + 1 >= scene.policy.unknown_tries_max
 
 
 def _give_up(
-    outbox: Outbox, sending: Sending, outcome: Outcome, next_ms: int, scene: Scene
+    outbox: Outbox, sending: Sending, outcome: Outcome, scene: Scene
 ) -> tuple[Outbox, list[Command]]:
     """Forget the refused context; under another one, what may be there came twice."""
     outbox = drop_context(outbox, sending, scene)
     lost = replace(outcome, trigger=LOSE)
-    outbox, told = _finish(outbox, sending.peer, lost, next_ms, scene)
+    outbox, told = _finish(outbox, sending, lost, scene)
     return outbox, [Forget(sending.context), *told]
 
 
 def _go_without(
-    outbox: Outbox, sending: Sending, outcome: Outcome, next_ms: int, scene: Scene
+    outbox: Outbox, sending: Sending, outcome: Outcome, scene: Scene
 ) -> tuple[Outbox, list[Command]]:
     """Send without the refused context, or with a newer; else wait or park."""
     peer, forget = sending.peer, Forget(sending.context)
@@ -185,6 +198,7 @@ def _go_without(
     if not may.why and may.ready_ms <= scene.at_ms:
         outbox, sent = send_again(outbox, sending, may, scene)
         return outbox, [forget, *sent]
+    next_ms = scene.at_ms + gap_ms(order.total, scene.policy)
     outbox = replace(outbox, sending=None, next_ms=next_ms)
     if may.why:
         outbox, parked = _park(outbox, peer, outcome.error)
@@ -213,12 +227,13 @@ def _retry_later(
 
 
 def _finish(
-    outbox: Outbox, peer: str, outcome: Outcome, next_ms: int, scene: Scene
+    outbox: Outbox, sending: Sending, outcome: Outcome, scene: Scene
 ) -> tuple[Outbox, list[Command]]:
     """Take the part off; the rest of a delivery with a refused part is not sent."""
-    order, part = head(outbox, peer)
+    peer, number, error = sending.peer, sending.part, outcome.error
+    order = outbox.queues[peer][0]
+    part = order.parts[0]
     phase = move(part, outcome.trigger)
-    number, error = order.part, outcome.error
     reports: list[Command] = [
         Report(order.id, number, phase, part.attempts, outcome.peer_id, error)
     ]
@@ -232,8 +247,8 @@ def _finish(
     after = replace(
         outbox,
         sending=None,
-        next_ms=next_ms,
-        queues=without_head(outbox, peer, taken),
+        next_ms=scene.at_ms + gap_ms(order.total, scene.policy),
+        queues=without_head(outbox.queues, peer, taken),
         parts=outbox.parts - taken,
         peers=peers,
     )
@@ -252,7 +267,7 @@ def _abandon_lost(outbox: Outbox, scene: Scene) -> tuple[Outbox, list[Command]]:
             continue
         what = "what it answers can be answered no more, and it may have arrived"
         told.append(Report(order.id, order.part, UNKNOWN, part.attempts, error=what))
-        queues = without_head(outbox, peer, 1)
+        queues = without_head(outbox.queues, peer, 1)
         outbox = replace(outbox, queues=queues, parts=outbox.parts - 1)
     return outbox, told
 

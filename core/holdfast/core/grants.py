@@ -40,13 +40,12 @@ class Grant(Struct, frozen=True, gc=False):
 
 def grant(outbox: Outbox, name: str, order: Order, scene: Scene) -> Grant:
     """Say whether the next part of this peer may go."""
-    part = order.parts[0]
+    part, peer = order.parts[0], outbox.peers.get(name, NOBODY)
     if scene.terms is None:
-        context = outbox.peers.get(name, NOBODY).context
-        return Grant(context, why=overdrawn(outbox, name, part, scene))
+        return Grant(peer.context, 0, 0, overdrawn(peer, part, scene))
     if part.context and not forgotten(outbox, part.context, scene):
         return Grant(part.context, part.number)
-    peer, terms = outbox.peers.get(name, NOBODY), scene.terms(name)
+    terms = scene.terms(name)
     for known in _answerable(peer, order.reply_to):
         within = known.inbound_ms + (terms.window_ms or scene.at_ms) > scene.at_ms
         left = not terms.replies_max or known.spent < terms.replies_max

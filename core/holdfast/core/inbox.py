@@ -10,7 +10,7 @@ from msgspec import Struct
 from holdfast.core.commands import Command, Offer
 from holdfast.core.names import Name
 from holdfast.core.policy import InboxPolicy
-from holdfast.core.recent import Recent, any_since, remember
+from holdfast.core.recent import Recent, add, any_since, lacks, remember
 from holdfast.core.table import compile_table
 
 
@@ -86,21 +86,27 @@ def receive(
     Without any trace nothing can be said, and a message is never dropped on a guess:
     it is offered.
     """
-    known = any_since(inbox.seen, traces.look, at_ms - policy.seen_ms)
+    seen, keep, look = inbox.seen, traces.keep, traces.look
+    seen_ms, seen_max = policy.seen_ms, policy.seen_max
+    if lacks(seen, keep + look):
+        seen = add(seen, keep, at_ms, seen_ms, seen_max)
+        phase = TABLE.next[RECORDED, ACCEPT]
+        return Inbox(seen, inbox.consumers), phase, [Offer(seq)]
+    known = any_since(seen, look, at_ms - seen_ms)
+    seen = remember(seen, keep, at_ms, seen_ms, seen_max)
     phase = TABLE.next[RECORDED, REPEAT if known else ACCEPT]
-    seen = remember(inbox.seen, traces.keep, at_ms, policy.seen_ms, policy.seen_max)
-    commands: list[Command] = [] if known else [Offer(seq)]
-    return Inbox(seen, inbox.consumers), phase, commands
+    return Inbox(seen, inbox.consumers), phase, [] if known else [Offer(seq)]
 
 
 def finish(inbox: Inbox, consumer: str, message: int, through: int) -> Inbox:
     """Note that a consumer is done with `message` and with all up to `through`."""
     before = inbox.consumers.get(consumer, NOBODY)
     phase = DONE if is_done(before, message) else OFFERED
-    if TABLE.next.get((phase, FINISH)) is None and through <= before.through:
+    further = through > before.through
+    if not further and TABLE.next.get((phase, FINISH)) is None:
         return inbox
-    reached, ahead = before.through, before.ahead
-    reached = max(reached, through)
+    reached = through if further else before.through
+    ahead = before.ahead
     if message > reached and message not in ahead:
         ahead = (*ahead, message)
     if ahead:

@@ -209,6 +209,9 @@ class Scene(Struct, frozen=True, gc=False):
     epoch: int = 0
 
 
+Queues = dict[PeerId, tuple[Order, ...]]
+
+
 class Outbox(
     Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True
 ):
@@ -217,7 +220,7 @@ class Outbox(
     `next_ms` is the earliest time of the next send, `due_ms` that of the timer set.
     """
 
-    queues: dict[PeerId, tuple[Order, ...]] = {}
+    queues: Queues = {}
     peers: dict[PeerId, Peer] = {}
     sending: Sending | None = None
     next_ms: int = 0
@@ -230,7 +233,7 @@ class Outbox(
 def move(part: Part, trigger: Trigger) -> Phase:
     """Return the phase that a part comes to; the table must allow it."""
     phase = TABLE.next.get((part.phase, trigger))
-    assert isinstance(phase, Phase), f"no {trigger} from {part.phase}"
+    assert phase is not None, f"no {trigger} from {part.phase}"
     return phase
 
 
@@ -261,30 +264,29 @@ def put_head(outbox: Outbox, peer: str, part: Part) -> Outbox:
     return replace(outbox, queues=with_head(outbox, peer, part))
 
 
-def with_head(
-    outbox: Outbox, peer: PeerId, part: Part
-) -> dict[PeerId, tuple[Order, ...]]:
+def with_head(outbox: Outbox, peer: PeerId, part: Part) -> Queues:
     """Return the queues with another next part for this peer."""
-    orders = outbox.queues[peer]
-    order = orders[0]
-    parts = (part, *order.parts[1:])
-    changed = Order(order.id, order.total, parts, order.reply_to)
     queues = outbox.queues.copy()
-    queues[peer] = (changed, *orders[1:])
+    queues[peer] = headed(queues[peer], part)
     return queues
 
 
-def without_head(
-    outbox: Outbox, peer: PeerId, taken: int
-) -> dict[PeerId, tuple[Order, ...]]:
+def headed(orders: tuple[Order, ...], part: Part) -> tuple[Order, ...]:
+    """Return a queue with another next part."""
+    order = orders[0]
+    parts = (part, *order.parts[1:]) if len(order.parts) > 1 else (part,)
+    changed = Order(order.id, order.total, parts, order.reply_to)
+    return (changed, *orders[1:]) if len(orders) > 1 else (changed,)
+
+
+def without_head(queues: Queues, peer: PeerId, taken: int) -> Queues:
     """Return the queues with so many next parts off; the peer goes to the end."""
-    orders = outbox.queues[peer]
-    order, rest = orders[0], orders[1:]
-    left = order.parts[taken:]
-    if left:
-        rest = (Order(order.id, order.total, left, order.reply_to), *rest)
-    queues = outbox.queues.copy()
-    del queues[peer]
-    if rest:
-        queues[peer] = rest
+    queues = queues.copy()
+    orders = queues.pop(peer)
+    order = orders[0]
+    if left := order.parts[taken:]:
+        changed = Order(order.id, order.total, left, order.reply_to)
+        queues[peer] = (changed, *orders[1:])
+    elif len(orders) > 1:
+        queues[peer] = orders[1:]
     return queues

@@ -8,7 +8,6 @@ from msgspec.structs import replace
 from holdfast.core.backoff import added_jitter_ms, doubled_ms, full_jitter_ms
 from holdfast.core.outbox import (
     ATTEMPTS_MAX,
-    Outbox,
     Part,
     Peer,
     Phase,
@@ -25,9 +24,11 @@ UNKNOWN = Phase.UNKNOWN
 
 def gap_ms(parts: int, policy: DeliveryPolicy) -> int:
     """Return the least time between a send of so many parts and the next send."""
-    counted_parts = min(parts, policy.outbox_parts_max)
+    over = parts > policy.outbox_parts_max
+    counted_parts = policy.outbox_parts_max if over else parts
     paced_ms = policy.gap_ms_base + policy.gap_ms_per_part * counted_parts
-    return max(policy.gap_ms_min, paced_ms)
+    close = paced_ms < policy.gap_ms_min
+    return policy.gap_ms_min if close else paced_ms
 
 
 def longest_ms(policy: DeliveryPolicy) -> int:
@@ -84,14 +85,13 @@ def spend(
     return after
 
 
-def overdrawn(outbox: Outbox, peer: str, part: Part, scene: Scene) -> str:
+def overdrawn(granted: Peer, part: Part, scene: Scene) -> str:
     """Say why this peer must write first, or nothing.
 
     A try that may have arrived is repeated whatever the budget says, and a peer we
     never heard from is the platform's to judge.
     """
-    granted = outbox.peers.get(peer)
-    if granted is None or not granted.inbound_ms or part.phase is UNKNOWN:
+    if not granted.inbound_ms or part.phase is UNKNOWN:
         return ""
     policy = scene.policy
     if policy.budget and granted.spent >= policy.budget:

@@ -13,7 +13,13 @@ from msgspec.structs import replace
 from holdfast.core import connection as transport
 from holdfast.core import events as ev
 from holdfast.core import pacing, qq_events, qq_socket, release, session
-from holdfast.core.account import complain, finish, move_connection, receive
+from holdfast.core.account import (
+    complain,
+    delivery_due,
+    finish,
+    move_connection,
+    receive,
+)
 from holdfast.core.commands import ClearTimer, Command
 from holdfast.core.contexts import drop_contexts
 from holdfast.core.policy import ConnectionPolicy, DeliveryPolicy, Policy
@@ -119,8 +125,9 @@ def _connection_due(state: Qq, fact: ev.Fact, policy: Policy) -> Turn:
 
 
 def _delivery_due(state: Qq, fact: ev.Fact, policy: Policy) -> Turn:
-    state = replace(state, outbox=replace(state.outbox, due_ms=0))
-    return pumped(state, fact, policy)
+    state, sent = delivery_due(state, scene(state, fact, policy))
+    state, asked = want_token(state, fact, policy)
+    return state, sent + asked
 
 
 def _token_due(state: Qq, _fact: ev.Fact, policy: Policy) -> Turn:

@@ -54,7 +54,7 @@ def send_ended(
     elif state.denied_ms and isinstance(event, SendAnswered):
         # The token was good enough for this one: the refresh has helped.
         state = replace(state, denied_ms=0)
-    state, commands = conclude(state, at, outcome, scene(state, fact, policy))
+    state, commands = conclude(state, event, outcome, scene(state, fact, policy))
     state, asked = want_token(state, fact, policy)
     commands = dropped + commands + asked
     if outcome.error:

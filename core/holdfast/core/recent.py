@@ -11,7 +11,7 @@ from collections.abc import Sequence, Sized
 from msgspec import Struct
 
 NEVER_MS = -(1 << 62)
-YOUNG_MIN = 64
+YOUNG_MIN = 128
 
 
 class Recent(
@@ -29,14 +29,15 @@ def since_ms(recent: Recent, handle: str) -> int:
     return recent.old.get(handle, NEVER_MS) if young_ms is None else young_ms
 
 
+def lacks(recent: Recent, handles: Sequence[str]) -> bool:
+    """Say whether none of the handles is remembered, as hardly one ever is."""
+    young, old = recent.young, recent.old
+    return young.keys().isdisjoint(handles) and old.keys().isdisjoint(handles)
+
+
 def any_since(recent: Recent, handles: Sequence[str], horizon_ms: int) -> bool:
     """Say whether one of the handles was remembered after a time."""
-    young, old = recent.young, recent.old
-    for handle in handles:
-        ms = young.get(handle) or old.get(handle)
-        if ms is not None and ms > horizon_ms:
-            return True
-    return False
+    return any(since_ms(recent, handle) > horizon_ms for handle in handles)
 
 
 def outgrown(young: Sized, old: Sized) -> bool:
@@ -48,25 +49,28 @@ def outgrown(young: Sized, old: Sized) -> bool:
 def remember(
     recent: Recent, handles: Sequence[str], at_ms: int, keep_ms: int, count_max: int
 ) -> Recent:
-    """Add what is not remembered yet; forget what is much older than `keep_ms`.
+    """Add what is not remembered yet; forget what is much older than `keep_ms`."""
+    horizon_ms = at_ms - keep_ms
+    fresh = [one for one in handles if since_ms(recent, one) <= horizon_ms]
+    return add(recent, fresh, at_ms, keep_ms, count_max)
+
+
+def add(
+    recent: Recent, fresh: Sequence[str], at_ms: int, keep_ms: int, count_max: int
+) -> Recent:
+    """Add handles that are known to be fresh.
 
     Old handles go when the layers are merged: readers compare times themselves.
     """
-    horizon_ms = at_ms - keep_ms
-    young, old = recent.young, recent.old
-    before = young
-    for handle in handles:
-        ms = young.get(handle) or old.get(handle)
-        if ms is None or ms <= horizon_ms:
-            if young is before:
-                young = before.copy()
-            young[handle] = at_ms
-    if young is before:
+    if not fresh:
         return recent
-    size = len(young)
-    if size <= YOUNG_MIN or size * size <= len(old):
-        return Recent(young, old)
-    return Recent({}, _merged(old, young, horizon_ms, keep_ms, count_max))
+    young, old = recent.young.copy(), recent.old
+    for handle in fresh:
+        young[handle] = at_ms
+    if len(young) > YOUNG_MIN and outgrown(young, old):
+        old = _merged(old, young, at_ms - keep_ms, keep_ms, count_max)
+        young = {}
+    return Recent(young, old)
 
 
 def _merged(

@@ -33,7 +33,7 @@ PARKED, RELEASE = Phase.PARKED, Trigger.RELEASE
 
 
 def hear(
-    outbox: Outbox, event: MessageReceived, *, repeated: bool, scene: Scene
+    outbox: Outbox, event: MessageReceived, scene: Scene, *, repeated: bool
 ) -> tuple[Outbox, list[Command]]:
     """Note that a peer wrote: its context is kept, what waited for it is released.
 
@@ -41,27 +41,31 @@ def hear(
     before the newest we know brings nothing newer. Where answers are counted, a
     repeated message brings nothing. The caller calls `delivery.pump` next.
     """
-    peer, context, at_ms = event.peer, event.context, scene.at_ms
+    peer, context, policy = event.peer, event.context, scene.policy
+    at_ms = scene.at_ms
     before = outbox.peers.get(peer, NOBODY)
-    dead = since_ms(outbox.forgotten, context) > at_ms - scene.policy.forgotten_ms
+    dead = since_ms(outbox.forgotten, context) > at_ms - policy.forgotten_ms
     # A platform's clock may run ahead; its future is not newer than now.
-    sent_ms = min(at_ms, event.sent_ms)
-    late = 0 < sent_ms < before.sent_ms
-    sent_ms = max(sent_ms, before.sent_ms)
+    ahead = event.sent_ms > at_ms
+    sent_ms = at_ms if ahead else event.sent_ms
+    older = sent_ms < before.sent_ms
+    newest_ms = before.sent_ms if older else sent_ms
     if scene.terms is not None:
         wrote = Answerable("" if dead else context, at_ms)
-        after = before if repeated else heard(before, wrote, sent_ms)
+        after = before if repeated else heard(before, wrote, newest_ms)
     else:
+        late = older and sent_ms > 0
         token = before.context if dead or late or not context else context
         if repeated:
-            after = replace(before, context=token, sent_ms=sent_ms)
+            after = replace(before, context=token, sent_ms=newest_ms)
         else:
-            after = Peer(token, at_ms, 0, sent_ms)
-    if after != before:
+            after = Peer(token, at_ms, 0, newest_ms)
+    if not repeated or after != before:
         peers = outbox.peers.copy()
         peers[peer] = after
         outbox = replace(outbox, peers=peers)
-        outbox = trimmed(outbox, scene.policy.peers_max)
+        if len(peers) > policy.peers_max:
+            outbox = trimmed(outbox, policy.peers_max)
     if repeated or peer not in outbox.queues:
         return outbox, []
     return release(outbox, peer)
@@ -145,5 +149,5 @@ def _lose(outbox: Outbox, peer: str, scene: Scene) -> tuple[Outbox, list[Command
         return put_head(outbox, peer, lost), []
     what = "the process ended while this was sent"
     report = Report(order.id, order.part, phase, part.attempts, error=what)
-    queues = without_head(outbox, peer, 1)
+    queues = without_head(outbox.queues, peer, 1)
     return replace(outbox, queues=queues, parts=outbox.parts - 1), [report]

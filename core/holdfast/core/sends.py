@@ -10,12 +10,14 @@ from holdfast.core.contexts import bury, trimmed, without
 from holdfast.core.grants import NOBODY, Grant, next_number, used
 from holdfast.core.outbox import (
     ATTEMPTS_MAX,
+    Order,
     Outbox,
     Part,
     Scene,
     Sending,
     Trigger,
     head,
+    headed,
     move,
     put_head,
     with_head,
@@ -27,11 +29,13 @@ RENUMBER, SEND, STALE = Trigger.RENUMBER, Trigger.SEND, Trigger.STALE
 
 
 def send(
-    outbox: Outbox, peer: str, may: Grant, scene: Scene
+    outbox: Outbox, peer: str, orders: tuple[Order, ...], may: Grant, scene: Scene
 ) -> tuple[Outbox, list[Command]]:
-    """Send the next part of a peer, as it may."""
-    order, part = head(outbox, peer)
-    attempts = min(part.attempts + 1, ATTEMPTS_MAX)
+    """Send the next part of a peer, as it may; `orders` becomes the peer's queue."""
+    order = orders[0]
+    part = order.parts[0]
+    tries = part.attempts
+    attempts = tries + 1 if tries < ATTEMPTS_MAX else tries
     part = replace(part, phase=move(part, SEND), due_ms=0, attempts=attempts)
     peers = outbox.peers
     first = not may.context or part.context != may.context
@@ -39,7 +43,8 @@ def send(
         part = _under(part, may)
         peers = used(outbox, peer, may, scene)
     sending = Sending(peer, order.id, order.part, may.context, scene.epoch)
-    queues = with_head(outbox, peer, part)
+    queues = outbox.queues.copy()
+    queues[peer] = headed(orders, part)
     after = replace(outbox, queues=queues, peers=peers, sending=sending, due_ms=0)
     if scene.terms is not None:
         # Pushes go to peers that never wrote, and those are forgotten first.

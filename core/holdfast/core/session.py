@@ -162,10 +162,10 @@ def hold(session: Session, at_ms: int, due_ms: int) -> tuple[Session, list[Comma
 
 def doubted(session: Session) -> bool:
     """Say whether a success would change anything."""
-    return bool(
+    return (
         session.phase is not ACTIVE
-        or session.refusals
-        or session.unanswered
+        or session.refusals > 0
+        or session.unanswered > 0
         or session.needs_login
     )
 

@@ -16,6 +16,7 @@ from holdfast.core import pacing, release, session
 from holdfast.core.account import (
     complain,
     conclude,
+    delivery_due,
     finish,
     move_connection,
     pump,
@@ -88,13 +89,12 @@ def _timer_fired(
 ) -> Turn:
     """Wake the machine whose timer it is; a replaced timer's due time differs."""
     match event.name:
+        case pacing.NEXT if event.due_ms == state.outbox.due_ms:
+            return delivery_due(state, scene(state, fact, policy))
         case session.RETRY if event.due_ms == state.session.due_ms:
             return _session_due(state, fact, policy)
         case transport.RETRY if event.due_ms == state.connection.due_ms:
             return _connection_due(state, fact, policy)
-        case pacing.NEXT if event.due_ms == state.outbox.due_ms:
-            outbox = replace(state.outbox, due_ms=0)
-            return pump(replace(state, outbox=outbox), scene(state, fact, policy))
         case _:
             return state, []
 
@@ -242,12 +242,12 @@ def _send_ended(
 ) -> Turn:
     """Take what became of a part; the session learns of it only when it must."""
     sending = state.outbox.sending
-    with_context = sending is not None and bool(sending.context)
+    with_context = sending is not None and sending.context != ""
     blame = policy.delivery.refusal_blames_context
     outcome = read_send(event, with_context=with_context, blame_context=blame)
-    before, number = state, (event.delivery, event.part)
-    state, commands = conclude(state, number, outcome, scene(state, fact, policy))
-    if state is before or not outcome.error:
+    before = state
+    state, commands = conclude(state, event, outcome, scene(state, fact, policy))
+    if not outcome.error or state is before:
         return state, commands
     state = complain(state, fact, "send", cause_code(event), outcome.error)
     fresh = state.session.phase is Active and not state.session.refusals

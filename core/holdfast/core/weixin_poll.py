@@ -44,9 +44,10 @@ def poll_answered(
     if event.cursor != cursor or event.hint_ms != hold_ms:
         cursor, hold_ms = _adopted(state, event, policy)
     at_ms, limits = fact.at_ms, policy.poll
-    # An answer that does not move the cursor brings nothing that was not here before.
-    moved = event.messages and cursor != state.cursor
-    early = at_ms < link.dialed_ms + limits.interval_ms_min and not moved
+    early = at_ms < link.dialed_ms + limits.interval_ms_min
+    if early and event.messages:
+        # Unless it moves the cursor, it brings nothing that was not here before.
+        early = cursor == state.cursor
     if early or state.stopping:
         link, waiting = _wait_to_poll(state, at_ms, limits)
         commands += waiting

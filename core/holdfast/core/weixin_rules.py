@@ -97,17 +97,16 @@ def read_send(
     (R2). So does -2 when `blame_context` is set: evidence conflicts, see
     docs/adr/0003. Without a token, -2 is a throttle (S11).
     """
-    if isinstance(event, SendFailed):
+    if not isinstance(event, SendAnswered):
         trigger = Trigger.LOSE if event.left else Trigger.UNREACH
         return Outcome(trigger, error=words(event))
-    error = code(event)
-    if event.status == OK and event.message_id and not error:
+    if event.status == OK and event.message_id and not (event.ret or event.errcode):
         return Outcome(ACCEPT, event.message_id)
     if event.status != OK or event.malformed:
         busy = event.status == TOO_MANY_REQUESTS
         trigger = Trigger.THROTTLE if busy else Trigger.LOSE
         return Outcome(trigger, error=words(event))
-    match error:
+    match code(event):
         case 0:
             # Accepted, and in all reports never shown (R3).
             return Outcome(Trigger.UNCONFIRM, error="accepted without a message id")
