@@ -17,6 +17,14 @@ from holdfast.replay.recording import RecordingError
 from holdfast.replay.sources import Life, UnreadableError, located, open_lives
 from holdfast.replay.stepping import steps
 
+SILENT = (
+    "point of no return: nothing is under way, no timer is set, and nobody was told"
+)
+DOOMED = (
+    "point of no return: whatever the peer answers after it, the account does not "
+    "come back by itself, and nobody was told"
+)
+
 
 def show_path(path: Path, account: str | None, *, as_json: bool) -> int:
     """Print what is at a path; return the exit code."""
@@ -29,7 +37,7 @@ def show_path(path: Path, account: str | None, *, as_json: bool) -> int:
             for life in lives:
                 if len(lives) > 1 and not as_json:
                     click.echo(f"== {life.name}")
-                _print(life, as_json=as_json)
+                _print(path, life, as_json=as_json)
     except (RecordingError, UnreadableError, OSError, msgspec.DecodeError) as error:
         click.echo(located(path, str(error)), err=True)
         return UNREADABLE
@@ -45,18 +53,50 @@ def transcript(life: Life) -> Iterator[str]:
         yield describe_line(line, before, after, commands)
 
 
-def _print(life: Life, *, as_json: bool) -> None:
+def _print(path: Path, life: Life, *, as_json: bool) -> None:
+    from holdfast.replay.no_return import Watcher  # noqa: PLC0415 - 30 ms.
+
+    watcher = Watcher(life)
     for line, before, after, commands in steps(life):
+        silent = watcher.look(line, after, commands)
         if as_json:
-            sys.stdout.buffer.write(_encode(line, before, after, commands) + b"\n")
+            told = _encode(line, before, after, commands, no_return=silent)
+            sys.stdout.buffer.write(told + b"\n")
         else:
             click.echo(describe_line(line, before, after, commands))
+            if silent:
+                click.echo(f"  ^ {SILENT}")
+    if watcher.is_doomed() and not watcher.is_silent():
+        _print_doom(path, life.name, as_json=as_json)
+
+
+def _print_doom(path: Path, name: str, *, as_json: bool) -> None:
+    from holdfast.replay.no_return import doomed_since  # noqa: PLC0415 - as above.
+
+    seq = doomed_since(_again(path, name))
+    if as_json:
+        told = {"seq": seq, "no_return": True}
+        sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+    else:
+        click.echo(f"fact {seq}: {DOOMED}")
+
+
+def _again(path: Path, name: str) -> Iterator[Life]:
+    """Yield the same life as often as it is asked for."""
+    while True:
+        with open_lives(path, name) as lives:
+            yield lives[0]
 
 
 def _encode(
-    line: FactLine, before: State, after: State, commands: list[Command]
+    line: FactLine,
+    before: State,
+    after: State,
+    commands: list[Command],
+    *,
+    no_return: bool,
 ) -> bytes:
-    told = {
+    told: dict[str, object] = {
         "seq": line.seq,
         "at_ms": line.at_ms,
         "event": line.event,
@@ -64,4 +104,6 @@ def _encode(
         "phases": phases(after),
         "commands": commands,
     }
+    if no_return:
+        told["no_return"] = True
     return msgspec.json.encode(told)

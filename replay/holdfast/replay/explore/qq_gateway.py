@@ -57,7 +57,7 @@ def dialled(world: QqWorld, call: Call) -> Moves:
     assert socket is not None
     opened = replace(after, socket=replace(socket, stage=Stage.GREETING))
     told = (SocketOpened(socket.epoch),)
-    yield Move(Actor.PEER, "the socket opens", told, opened)
+    yield Move(Actor.PEER, "the socket opens", told, opened, good=True)
     if world.extent.network or socket.closing:
         failed = (DialFailed(socket.epoch, "connect"),)
         gone = replace(after, socket=None)
@@ -71,7 +71,7 @@ def closed(world: QqWorld, call: Call) -> Moves:
         return
     gone = replace(answered(world, call), socket=None)
     told = (SocketClosed(socket.epoch, "dropped"),)
-    yield Move(Actor.NETWORK, "the socket is closed", told, gone)
+    yield Move(Actor.NETWORK, "the socket is closed", told, gone, good=True)
 
 
 def frames(world: QqWorld) -> Moves:
@@ -83,7 +83,7 @@ def frames(world: QqWorld) -> Moves:
         case Stage.GREETING:
             waiting = _at(world, socket, Stage.WAITING)
             hello = HelloReceived(socket.epoch)
-            yield Move(Actor.PEER, "the gateway greets", (hello,), waiting)
+            yield Move(Actor.PEER, "the gateway greets", (hello,), waiting, good=True)
         case Stage.IDENTIFYING | Stage.RESUMING:
             yield from _confirmation(world, socket)
         case Stage.READY:
@@ -101,25 +101,26 @@ def _confirmation(world: QqWorld, socket: Socket) -> Moves:
     if socket.stage is Stage.RESUMING:
         if socket.session == world.session and socket.token == world.living:
             resumed = (ResumedReceived(epoch),)
-            yield Move(Actor.PEER, "the session goes on", resumed, ready)
+            yield Move(Actor.PEER, "the session goes on", resumed, ready, good=True)
     elif socket.token == world.living:
         number = world.begun + 1
         session = f"session-{number}"
         after = replace(ready, begun=number, session=session, s=1)
         begun = ReadyReceived(epoch, s=1, session=session)
-        yield Move(Actor.PEER, "a session begins", (begun,), after)
-    if world.extent.invalid:
-        yield from _invalid(world, socket)
+        yield Move(Actor.PEER, "a session begins", (begun,), after, good=True)
+    gone = socket.stage is Stage.RESUMING and socket.session != world.session
+    if world.extent.invalid or gone:
+        yield from _invalid(world, socket, good=gone)
 
 
-def _invalid(world: QqWorld, socket: Socket) -> Moves:
+def _invalid(world: QqWorld, socket: Socket, *, good: bool = False) -> Moves:
     refused = replace(socket, refused=True)
     later = (SessionInvalidated(socket.epoch, resumable=True),)
     kept = replace(world, socket=refused)
     yield Move(Actor.PEER, "the session is refused for now (op 9)", later, kept)
     gone = (SessionInvalidated(socket.epoch, resumable=False),)
     lost = replace(kept, session="")
-    yield Move(Actor.PEER, "the session is refused (op 9)", gone, lost)
+    yield Move(Actor.PEER, "the session is refused (op 9)", gone, lost, good)
 
 
 def _life(world: QqWorld, socket: Socket) -> Moves:
@@ -129,13 +130,13 @@ def _life(world: QqWorld, socket: Socket) -> Moves:
     if socket.beats:
         after = replace(world, socket=replace(socket, beats=False))
         acked = (HeartbeatAcked(epoch),)
-        yield Move(Actor.PEER, "the heartbeat is acknowledged", acked, after)
+        yield Move(Actor.PEER, "the heartbeat is acknowledged", acked, after, good=True)
     else:
         asked = (HeartbeatAsked(epoch),)
         yield Move(Actor.PEER, "the gateway wants a heartbeat", asked, world)
     if socket.pings:
         after = replace(world, socket=replace(socket, pings=False))
-        yield Move(Actor.PEER, "a pong comes", (PongReceived(epoch),), after)
+        yield Move(Actor.PEER, "a pong comes", (PongReceived(epoch),), after, good=True)
     if not socket.closing:
         after = replace(world, s=world.s + 1)
         event = (DispatchReceived(epoch, s=after.s, name="GUILD_CREATE"),)
@@ -150,7 +151,8 @@ def _ends(world: QqWorld, socket: Socket) -> Moves:
     extent, closes = world.extent, dict[str, int | None](CLOSES)
     if not extent.network:
         closes = {"without a close frame": None}
-    if extent.denials or (socket.token and socket.token != world.living):
+    dead = socket.token not in ("", world.living)
+    if extent.denials or dead:
         closes |= DENYING
     if extent.refusals:
         closes |= REFUSING | FATAL
@@ -165,7 +167,8 @@ def _ends(world: QqWorld, socket: Socket) -> Moves:
         if code in DENYING.values():
             after = replace(after, living="")
         told: tuple[Event, ...] = (SocketClosed(socket.epoch, kind, code),)
-        yield Move(Actor.PEER, f"the gateway hangs up {what}", told, after)
+        good = socket.refused if code is None else dead and code in DENYING.values()
+        yield Move(Actor.PEER, f"the gateway hangs up {what}", told, after, good)
 
 
 def _at(world: QqWorld, socket: Socket, stage: Stage) -> QqWorld:

@@ -117,7 +117,7 @@ def _human(world: QqWorld) -> Moves:
 def _read(world: QqWorld) -> Move:
     loaded = CredentialsLoaded(world.disk, "app-1")
     after = replace(world, read=world.disk)
-    return Move(Actor.DISK, "the login is read", (loaded,), after)
+    return Move(Actor.DISK, "the login is read", (loaded,), after, good=True)
 
 
 def _reload(world: QqWorld, call: Call) -> Moves:
@@ -138,7 +138,7 @@ def _token(world: QqWorld, call: Call) -> Moves:
         token = f"access-{number}"
         given = replace(after, issued=number, living=token)
         good = TokenAnswered(login, token=token)
-        yield Move(Actor.PEER, "an access token comes", (good,), given)
+        yield Move(Actor.PEER, "an access token comes", (good,), given, good=True)
         if world.living and world.extent.denials:
             # It was refused, yet the platform believes that it is good.
             again = TokenAnswered(login, token=world.living)
@@ -146,7 +146,8 @@ def _token(world: QqWorld, call: Call) -> Moves:
     if world.extent.refusals or not world.taken or login != world.disk:
         bad = TokenAnswered(login, code=100016, message="invalid secret")
         refused = replace(after, taken=world.taken and login != world.disk)
-        yield Move(Actor.PEER, "the secret is refused", (bad,), refused)
+        ill = not world.taken or login != world.disk
+        yield Move(Actor.PEER, "the secret is refused", (bad,), refused, good=ill)
     if world.extent.network:
         busy = TokenAnswered(login, code=100001, message="busy")
         yield Move(Actor.PEER, "the token call is too often", (busy,), after)
@@ -160,15 +161,17 @@ def _gateway(world: QqWorld, call: Call) -> Moves:
     after, epoch = answered(world, call), asked.epoch
     if not world.extent.socket:
         failed = GatewayFailed(epoch, "connect")
-        yield Move(Actor.NETWORK, "the gateway cannot be reached", (failed,), after)
+        what = "the gateway cannot be reached"
+        yield Move(Actor.NETWORK, what, (failed,), after, good=True)
         return
     if asked.token == world.living:
         good = GatewayAnswered(epoch, url="wss://one", max_concurrency=1)
-        yield Move(Actor.PEER, "the gateway's address comes", (good,), after)
+        yield Move(Actor.PEER, "the gateway's address comes", (good,), after, good=True)
     if world.extent.denials or asked.token != world.living:
         denied = GatewayAnswered(epoch, status=401, code=11244, message="denied")
         lost = replace(after, living="")
-        yield Move(Actor.PEER, "the gateway call: token refused", (denied,), lost)
+        what, dead = "the gateway call: token refused", asked.token != world.living
+        yield Move(Actor.PEER, what, (denied,), lost, good=dead)
     if world.extent.network:
         spent = GatewayAnswered(epoch, url="wss://one", remaining=0, reset_after_ms=2)
         yield Move(Actor.PEER, "no session may begin for now", (spent,), after)
@@ -199,14 +202,17 @@ def _send(world: QqWorld, call: Call) -> Moves:
     assert isinstance(send, Send)
     after, place = answered(world, call), (send.delivery, send.part)
     if send.credential == world.living:
-        yield _told(after, "accepted", SendAnswered(*place, message_id="out"))
+        yield _told(
+            after, "accepted", SendAnswered(*place, message_id="out"), good=True
+        )
         yield _told(after, "accepted without an id", SendAnswered(*place))
         for what, code in FAULTS.items():
             refused = SendAnswered(*place, status=400, code=code)
             yield _told(after, what, refused)
     if world.extent.denials or send.credential != world.living:
         denied = SendAnswered(*place, status=401, code=11244)
-        yield _told(replace(after, living=""), "the token is refused", denied)
+        dead, good = replace(after, living=""), send.credential != world.living
+        yield _told(dead, "the token is refused", denied, good=good)
     for what, event in (
         ("no answer", SendFailed(*place, "timeout")),
         ("not reached", SendFailed(*place, "connect", left=False)),
@@ -215,8 +221,8 @@ def _send(world: QqWorld, call: Call) -> Moves:
         yield Move(Actor.NETWORK, f"the send: {what}", (event,), after)
 
 
-def _told(world: QqWorld, what: str, event: Event) -> Move:
-    return Move(Actor.PEER, f"the send: {what}", (event,), world)
+def _told(world: QqWorld, what: str, event: Event, *, good: bool = False) -> Move:
+    return Move(Actor.PEER, f"the send: {what}", (event,), world, good)
 
 
 _ANSWERS: Mapping[type, Callable[[QqWorld, Call], Moves]] = {

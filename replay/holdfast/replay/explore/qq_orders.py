@@ -22,10 +22,16 @@ from holdfast.core.commands import (
     Send,
     SetTimer,
 )
-from holdfast.core.events import Fact, MessageReceived
+from holdfast.core.events import Fact
 from holdfast.replay.explore import qq_gateway
 from holdfast.replay.explore.qq_world import QqWorld
-from holdfast.replay.explore.world import called, clear_timer, is_any, set_timer
+from holdfast.replay.explore.world import (
+    called,
+    clear_timer,
+    is_any,
+    message_number,
+    set_timer,
+)
 
 FINAL = ("accepted", "unconfirmed", "rejected")
 
@@ -35,8 +41,8 @@ def obey(
 ) -> tuple[QqWorld, list[str]]:
     """Carry out the commands of one fact; name what they break."""
     complaints: list[str] = []
-    if isinstance(fact.event, MessageReceived):
-        number = int(fact.event.by_id.removeprefix("m-"))
+    number = message_number(fact.event)
+    if number:
         complaints += _offered(commands, fresh=number > world.offered)
         world = replace(world, offered=number)
     for command in commands:

@@ -27,11 +27,12 @@ from holdfast.replay.explore.keys import (
     session_key,
     until,
 )
-from holdfast.replay.explore.qq_world import QqWorld
+from holdfast.replay.explore.qq_world import QqWorld, Stage
 from holdfast.replay.explore.scope import Subject
 from holdfast.replay.explore.world import Call, timers_key
 
 HEARTBEATING, FATAL = connection.Phase.HEARTBEATING, connection.Phase.FATAL
+ACTIVE = session.Phase.ACTIVE
 PARKED = Phase.PARKED
 
 
@@ -189,14 +190,19 @@ def _call_key(call: Call, world: QqWorld) -> tuple[Any, ...]:
 
 
 def healthy(state: Qq, world: QqWorld) -> bool:
-    """Say whether the account is up, in good standing and has nothing left to send."""
+    """Say whether the account is up, in good standing and has nothing left to send.
+
+    What it believes must be so: the gateway is ready too.
+    """
     waits = any(
         orders[0].parts[0].phase is not PARKED
         for orders in state.outbox.queues.values()
     )
     socket, link = state.socket, state.connection
     up = socket.stage is READY and not socket.closing and socket.parting is None
-    up = up and link.phase is HEARTBEATING and not session.doubted(state.session)
+    up = up and link.phase is HEARTBEATING and state.session.phase is ACTIVE
+    there = world.socket
+    up = up and there is not None and there.stage is Stage.READY
     return not waits and (up or not world.extent.socket)
 
 

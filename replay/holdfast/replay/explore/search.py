@@ -8,7 +8,7 @@ found with its key: a path is a row of real facts.
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from msgspec import Struct, msgpack
 from holdfast.core.commands import Command
 from holdfast.core.events import Event, Fact
 from holdfast.replay.explore.scope import Scope, State, Surroundings
-from holdfast.replay.explore.world import NATURE, Actor, Move, nothing_goes_on
+from holdfast.replay.explore.world import Actor, Move, nothing_goes_on
 
 _pack = msgpack.Encoder().encode
 KEY_BYTES = 16
@@ -57,8 +57,8 @@ class Finding(Struct, frozen=True):
 class Graph(Struct):
     """All states of a scope and how they hang together.
 
-    `sources` and `targets` are the edges of nature; `good` marks the states that are
-    healthy or wait for somebody who was told, or for a process that was stopped.
+    `sources` and `targets` are the edges of a peer that is well; `good` marks the
+    states that are healthy, wait for somebody who was told, or belong to no process.
     """
 
     scope: Scope
@@ -81,6 +81,11 @@ class BoundError(Exception):
     """More states than allowed: the scope's abstraction does not hold."""
 
 
+def fingerprint(key: Hashable) -> bytes:
+    """Return what stands for a key in memory."""
+    return blake2b(_pack(key), digest_size=KEY_BYTES).digest()
+
+
 def search(
     scope: Scope,
     *,
@@ -101,8 +106,7 @@ def search(
     def visit(
         parent: int, choice: int, state: State, world: Surroundings, seq: int
     ) -> int:
-        packed = _pack(scope.subject.key(state, world))
-        key = blake2b(packed, digest_size=KEY_BYTES).digest()
+        key = fingerprint(scope.subject.key(state, world))
         number = seen.setdefault(key, len(seen))
         if number == len(graph.parents):
             graph.parents.append(parent)
@@ -125,7 +129,7 @@ def search(
                 graph.findings.extend(found)
                 break
             target = visit(number, choice, after, surroundings, last)
-            if move.by in NATURE:
+            if move.good:
                 graph.sources.append(number)
                 graph.targets.append(target)
         if len(graph.parents) > states_max:
@@ -182,15 +186,15 @@ def _make(
 
 
 def doomed(graph: Graph) -> list[Finding]:
-    """Return the first state from which nature alone never leads to a good one.
+    """Return the first state from which a peer that is well does not bring health.
 
-    Good are states that are healthy, and those where somebody was told. What a host, a
+    Ends are states that are healthy, and those where somebody was told. What a host, a
     human or a new process could do does not count: nobody would know that they had to.
     """
     saved = _saved(graph)
     for number in range(graph.states):
         if not saved[number]:
-            what = "[1] doomed: nothing that the peer may do leads to health from here"
+            what = "[1] doomed: a peer that is well does not bring health from here"
             return [Finding(graph.scope.name, what, moves_to(graph, number))]
     return []
 

@@ -118,7 +118,7 @@ def _read(world: WeixinWorld) -> Move:
     """Read the login file."""
     what = "the login is read"
     loaded = CredentialsLoaded(world.disk, world.bot)
-    return Move(Actor.DISK, what, (loaded,), replace(world, read=world.disk))
+    return Move(Actor.DISK, what, (loaded,), replace(world, read=world.disk), good=True)
 
 
 def _reload(world: WeixinWorld, call: Call) -> Moves:
@@ -136,7 +136,7 @@ def _poll(world: WeixinWorld, call: Call) -> Moves:
     if world.mood is Mood.LIVE and poll.credential == world.accepts:
         cursor = poll.cursor or "cursor-1"
         good = PollAnswered(epoch, cursor=cursor)
-        yield Move(Actor.PEER, "the poll brings nothing", (good,), after)
+        yield Move(Actor.PEER, "the poll brings nothing", (good,), after, good=True)
         moved = "cursor-2" if cursor == "cursor-1" else "cursor-1"
         for what, message, heard in _messages(after, epoch):
             events = message, PollAnswered(epoch, cursor=moved, messages=1)
@@ -147,7 +147,7 @@ def _poll(world: WeixinWorld, call: Call) -> Moves:
             yield Move(Actor.PEER, f"the login is {mood}: -14", refused, lost)
     else:
         refused = (PollAnswered(epoch, ret=-14, errmsg="session timeout"),)
-        yield Move(Actor.PEER, "the poll is refused: -14", refused, after)
+        yield Move(Actor.PEER, "the poll is refused: -14", refused, after, good=True)
     if world.extent.network:
         for what, event in _odd_polls(epoch):
             yield Move(Actor.NETWORK, f"the poll: {what}", (event,), after)
@@ -207,12 +207,14 @@ def _notify(world: WeixinWorld, call: Call) -> Moves:
     taken = NotifyAnswered(name, credential=login)
     if known and world.mood is not Mood.REVOKED:
         revived = replace(after, mood=Mood.LIVE)
-        yield Move(Actor.PEER, f"notify{name} is taken", (taken,), revived)
+        yield Move(Actor.PEER, f"notify{name} is taken", (taken,), revived, good=True)
     elif known:
         what = f"notify{name} is taken, though the login is revoked"
         yield Move(Actor.PEER, what, (taken,), after)
     if not known or world.mood is not Mood.LIVE:
-        yield Move(Actor.PEER, f"notify{name} is refused: -14", (refused,), after)
+        what = f"notify{name} is refused: -14"
+        good = not known or world.mood is Mood.REVOKED
+        yield Move(Actor.PEER, what, (refused,), after, good=good)
     if world.extent.network or world.extent.odd:
         failed = NotifyFailed(name, "timeout", credential=login)
         yield Move(Actor.NETWORK, f"notify{name} is unanswered", (failed,), after)
@@ -227,7 +229,9 @@ def _send(world: WeixinWorld, call: Call) -> Moves:
     token, good = send.context, send.credential == world.accepts
     good = good and world.mood is Mood.LIVE
     if good and (not token or token in world.living):
-        yield _told(after, SendAnswered(*place, message_id="out-1"), "accepted")
+        yield _told(
+            after, SendAnswered(*place, message_id="out-1"), "accepted", good=True
+        )
         yield _told(after, SendAnswered(*place), "accepted without an id")
         yield _told(after, SendAnswered(*place, ret=-3), "a caller's mistake: -3")
         if not token:
@@ -235,10 +239,13 @@ def _send(world: WeixinWorld, call: Call) -> Moves:
     if token:
         left = tuple(other for other in world.living if other != token)
         dead = replace(after, living=left)
-        yield _told(dead, SendAnswered(*place, ret=-2), "the token is dead: -2")
+        was_dead = token not in world.living or not good
+        refused = SendAnswered(*place, ret=-2)
+        yield _told(dead, refused, "the token is dead: -2", good=was_dead)
         yield _told(dead, SendAnswered(*place, errcode=-14), "the token is dead: -14")
     elif not good:
-        yield _told(after, SendAnswered(*place, ret=-14), "the login is refused: -14")
+        refused = SendAnswered(*place, ret=-14)
+        yield _told(after, refused, "the login is refused: -14", good=True)
     else:
         for mood in world.extent.moods:
             lost = replace(after, mood=mood)
@@ -255,8 +262,8 @@ def _send(world: WeixinWorld, call: Call) -> Moves:
         yield Move(Actor.NETWORK, f"the send: {what}", (event,), after)
 
 
-def _told(world: WeixinWorld, event: Event, what: str) -> Move:
-    return Move(Actor.PEER, f"the send: {what}", (event,), world)
+def _told(world: WeixinWorld, event: Event, what: str, *, good: bool = False) -> Move:
+    return Move(Actor.PEER, f"the send: {what}", (event,), world, good)
 
 
 _ANSWERS: Mapping[type, Callable[[WeixinWorld, Call], Moves]] = {

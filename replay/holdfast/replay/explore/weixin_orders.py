@@ -17,9 +17,15 @@ from holdfast.core.commands import (
     Send,
     SetTimer,
 )
-from holdfast.core.events import Fact, MessageReceived
+from holdfast.core.events import Fact
 from holdfast.replay.explore.weixin_world import WeixinWorld
-from holdfast.replay.explore.world import called, clear_timer, is_any, set_timer
+from holdfast.replay.explore.world import (
+    called,
+    clear_timer,
+    is_any,
+    message_number,
+    set_timer,
+)
 
 FINAL = ("accepted", "unconfirmed", "rejected")
 
@@ -29,9 +35,8 @@ def obey(
 ) -> tuple[WeixinWorld, list[str]]:
     """Carry out the commands of one fact; name what they break."""
     complaints: list[str] = []
-    event = fact.event
-    if isinstance(event, MessageReceived):
-        number = int(event.by_id.removeprefix("m-"))
+    number = message_number(fact.event)
+    if number:
         fresh = number > world.heard
         complaints += _offered(commands, fresh=fresh)
         if fresh:

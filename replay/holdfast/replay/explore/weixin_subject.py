@@ -24,7 +24,7 @@ from holdfast.replay.explore.keys import (
     session_key,
 )
 from holdfast.replay.explore.scope import Subject
-from holdfast.replay.explore.weixin_world import WeixinWorld
+from holdfast.replay.explore.weixin_world import Mood, WeixinWorld
 from holdfast.replay.explore.world import Call, timers_key
 
 ACTIVE, HEARTBEATING = session.Phase.ACTIVE, connection.Phase.HEARTBEATING
@@ -116,9 +116,13 @@ def _call_key(call: Call, state: Weixin, world: WeixinWorld) -> tuple[Any, ...]:
     return type(command).__name__, login, left_ms, foreign
 
 
-def healthy(state: Weixin, _world: WeixinWorld) -> bool:
-    """Say whether the account is up, in good standing and has nothing left to send."""
-    up = state.connection.phase is HEARTBEATING and not state.connection.attempt
+def healthy(state: Weixin, world: WeixinWorld) -> bool:
+    """Say whether the account is up, in good standing and has nothing left to send.
+
+    What it believes must be so: a login that the peer refuses is not in good standing.
+    """
+    up = state.connection.phase is HEARTBEATING and world.mood is Mood.LIVE
+    up = up and state.session.credential == world.accepts
     waits = any(
         orders[0].parts[0].phase is not PARKED
         for orders in state.outbox.queues.values()

@@ -6,22 +6,28 @@ follow the moves: every fact that may be recorded next, by whom it comes, and th
 after it. A command changes the world when it is obeyed, as it would the shell.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from holdfast.core.commands import ClearTimer, Command, SetTimer
-from holdfast.core.events import Event, TimerFired
+from holdfast.core.events import (
+    Event,
+    MessageReceived,
+    Started,
+    StopRequested,
+    TimerFired,
+)
 
-# What is further away than any path is long comes never.
-NEVER_MS = 1_000_000
+# What is further away than any path is long comes never: eleven days.
+NEVER_MS = 1_000_000_000
 
 
 class Actor(StrEnum):
-    """Who makes a move. What recovery may rest on is said in `NATURE`."""
+    """Who makes a move."""
 
     PEER = "peer"
     NETWORK = "network"
@@ -32,8 +38,7 @@ class Actor(StrEnum):
     PROCESS = "process"  # A crash, and the next start.
 
 
-# An account must come back by these alone.
-NATURE = frozenset({Actor.PEER, Actor.NETWORK, Actor.TIME, Actor.DISK})
+PASSES = "time passes"
 
 
 class Call(Struct, frozen=True, gc=False):
@@ -44,25 +49,34 @@ class Call(Struct, frozen=True, gc=False):
 
 
 class World(Struct, frozen=True, gc=False):
-    """The shell's half of an explored state; platforms add their peer's."""
+    """The shell's half of an explored state; platforms add their peer's.
+
+    `socket` is the open one or the dial to it, where a platform has sockets.
+    """
 
     now_ms: int
     timers: tuple[tuple[str, int], ...] = ()
     calls: tuple[Call, ...] = ()
     running: bool = False
     stopping: bool = False
+    socket: Any = None
 
 
 W = TypeVar("W", bound=World)
 
 
 class Move(NamedTuple):
-    """What may happen next: who did it, in words, the facts, and the world after."""
+    """What may happen next: who did it, in words, the facts, and the world after.
+
+    `good`: it is what happens where the peer, the network and the disk are well; an
+    account must come back by such moves alone.
+    """
 
     by: Actor
     what: str
     events: tuple[Event, ...]
     world: World
+    good: bool = False
 
 
 def set_timer(world: W, command: SetTimer) -> W:
@@ -90,6 +104,31 @@ def answered(world: W, call: Call) -> W:
     return replace(world, calls=calls)
 
 
+def without_answered(
+    world: W, event: Event, answers: Mapping[type, tuple[type[Command], ...]]
+) -> W:
+    """Return the world after a recorded fact: what it answers is no longer awaited.
+
+    `answers` tells which commands a fact may answer. Calls of one kind are answered in
+    the order in which they were made, for nothing tells them apart.
+    """
+    if isinstance(event, Started):
+        return replace(
+            world, timers=(), calls=(), running=True, stopping=False, socket=None
+        )
+    if isinstance(event, StopRequested):
+        return replace(world, stopping=True)
+    if isinstance(event, TimerFired):
+        fired = event.name, event.due_ms
+        timers = tuple(timer for timer in world.timers if timer != fired)
+        return replace(world, timers=timers)
+    kinds = answers.get(type(event), ())
+    for call in world.calls:
+        if isinstance(call.command, kinds):
+            return answered(world, call)
+    return world
+
+
 def moves_of_time(world: World) -> Iterator[Move]:
     """Yield the timers that are due; if none is, time up to the next instant.
 
@@ -103,13 +142,24 @@ def moves_of_time(world: World) -> Iterator[Move]:
         timers = tuple(other for other in world.timers if other is not timer)
         after = replace(world, timers=timers)
         told = (TimerFired(name, due_ms),)
-        yield Move(Actor.TIME, f"the timer {name} runs out", told, after)
+        yield Move(Actor.TIME, f"the timer {name} runs out", told, after, good=True)
     soon_ms = now_ms + NEVER_MS
     instants = [due_ms for _, due_ms in world.timers if due_ms < soon_ms]
     instants += [call.deadline_ms for call in world.calls]
     if instants and min(instants) > now_ms:
         after = replace(world, now_ms=min(instants))
-        yield Move(Actor.TIME, "time passes", (), after)
+        yield Move(Actor.TIME, PASSES, (), after, good=True)
+
+
+def message_number(event: Event) -> int:
+    """Return which message of this world a fact brings; 0 for none, or a recorded one.
+
+    Messages of a world are known by `m-1`, `m-2` and so on.
+    """
+    if not isinstance(event, MessageReceived):
+        return 0
+    digits = event.by_id.removeprefix("m-")
+    return int(digits) if digits.isdecimal() and digits != event.by_id else 0
 
 
 def timers_key(world: World) -> tuple[tuple[str, int], ...]:
@@ -120,7 +170,10 @@ def timers_key(world: World) -> tuple[tuple[str, int], ...]:
 
 
 def nothing_goes_on(world: World) -> bool:
-    """Say whether no timer is set and no call under way: nothing will ever happen."""
+    """Say whether nothing will ever happen: no timer is set and no call under way.
+
+    A socket alone promises nothing: its far end may be gone.
+    """
     return not world.timers and not world.calls
 
 
