@@ -1,4 +1,4 @@
-"""HTTP: the one module that knows httpx.
+"""HTTP: the one module that knows httpx, and httpcore below it.
 
 Polls and sends of an account have a client each, so that a hung poll cannot hold a
 send; all accounts share one TLS context, which costs 100 ms to make. Redirects are
@@ -7,17 +7,20 @@ up to a limit. One outer deadline covers the whole exchange: httpx's own time-ou
 bound single waits on the socket and are set above it.
 """
 
+import math
 import socket
 import ssl
 import zlib
 from collections.abc import Mapping
 from typing import Any
 
+import httpcore
 import httpx
 import trio
 from msgspec import Struct
 
 from holdfast.io.causes import chain, is_tls
+from holdfast.io.network import Link, Network
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
 # Below every deadline of the policies, so that an unreachable host is known as such.
@@ -65,6 +68,7 @@ class Channel:
         proxy: str | None,
         connections_max: int,
         trace_header: str = "",
+        network: Network | None = None,
     ) -> None:
         self._trace_header = trace_header
         self._client = httpx.AsyncClient(
@@ -78,6 +82,7 @@ class Channel:
                 keepalive_expiry=KEEPALIVE_S,
             ),
             headers={"Accept": "*/*", "Accept-Encoding": "identity"},
+            transport=_Through(network, context, connections_max) if network else None,
         )
 
     async def aclose(self) -> None:
@@ -141,6 +146,91 @@ class _Left:
         # A CONNECT is for the proxy; the peer sees nothing of it.
         if name.endswith("send_request_headers.started"):
             self.began |= info["request"].method != b"CONNECT"
+
+
+class _Through(httpx.AsyncHTTPTransport):
+    """httpx's own transport, whose pool takes its connections from a network."""
+
+    def __init__(
+        self, network: Network, context: ssl.SSLContext, connections_max: int
+    ) -> None:
+        # What the parent makes besides is replaced below; the context is free to make.
+        super().__init__(verify=context)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=connections_max,
+            max_keepalive_connections=connections_max,
+            keepalive_expiry=KEEPALIVE_S,
+            network_backend=_Dialler(network),
+        )
+
+
+class _Dialler(httpcore.AsyncNetworkBackend):
+    """A network as httpcore sees it."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature.
+        local_address: str | None = None,  # noqa: ARG002 - as above.
+        socket_options: object = None,  # noqa: ARG002 - as above.
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            with trio.fail_after(_seconds(timeout)):
+                return _Dialled(await self._network.connect(host, port))
+        except trio.TooSlowError as error:
+            raise httpcore.ConnectTimeout from error
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+
+
+class _Dialled(httpcore.AsyncNetworkStream):
+    """A link as httpcore sees it."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def read(
+        self,
+        max_bytes: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature.
+    ) -> bytes:
+        try:
+            with trio.fail_after(_seconds(timeout)):
+                return bytes(await self._link.receive_some(max_bytes))
+        except trio.TooSlowError as error:
+            raise httpcore.ReadTimeout from error
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise httpcore.ReadError(str(error)) from error
+
+    async def write(
+        self,
+        buffer: bytes,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature.
+    ) -> None:
+        if not buffer:
+            return
+        try:
+            with trio.fail_after(_seconds(timeout)):
+                await self._link.send_all(buffer)
+        except trio.TooSlowError as error:
+            raise httpcore.WriteTimeout from error
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            raise httpcore.WriteError(str(error)) from error
+
+    async def aclose(self) -> None:
+        await self._link.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._link.is_readable() if info == "is_readable" else None
+
+
+def _seconds(timeout: float | None) -> float:
+    return math.inf if timeout is None else timeout
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -150,7 +150,7 @@ async def open_journal(
 
     `threaded=False` commits in the calling task, for virtual time. `on_trouble` is
     called in the trio thread with what keeps the journal from writing, with None when
-    that is over; it must not raise. `connect` is for tests that make a disk fail.
+    that is over; it must not raise. `connect` is for simulations and tests, whose disks fail.
 
     Raises DataFolderInUseError, JournalTooNewError, JournalUnreadableError, and
     OSError when the folder cannot be made. On leaving, see `Journal.aclose`.
