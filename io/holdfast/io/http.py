@@ -11,8 +11,9 @@ import math
 import socket
 import ssl
 import zlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self, TypeAlias
 
 import httpcore
 import httpx
@@ -26,6 +27,7 @@ BODY_BYTES_MAX = 32 * 1024 * 1024
 # Below every deadline of the policies, so that an unreachable host is known as such.
 CONNECT_TIMEOUT_S = 8.0
 KEEPALIVE_S = 15.0
+Seconds: TypeAlias = float | None
 GZIP_OR_ZLIB = 47  # zlib's name for: look which of the two it is.
 
 
@@ -117,6 +119,7 @@ class Channel:
                     timeout=httpx.Timeout(beyond_s, connect=CONNECT_TIMEOUT_S),
                     extensions={"trace": left.trace},
                 )
+                request.stream = _Body(body)
                 return await self._exchange(request)
             except httpx.TransportError as error:
                 raise _failure(error, left=left.began) from error
@@ -134,6 +137,24 @@ class Channel:
             return Response(response.status_code, body, trace)
         finally:
             await response.aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    """A request's body; httpx's own is a generator that a broken write leaves open."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._rest = b""
+
+    def __aiter__(self) -> Self:
+        self._rest = self._body
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk, self._rest = self._rest, b""
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
 
 
 class _Left:
@@ -154,7 +175,6 @@ class _Through(httpx.AsyncHTTPTransport):
     def __init__(
         self, network: Network, context: ssl.SSLContext, connections_max: int
     ) -> None:
-        # What the parent makes besides is replaced below; the context is free to make.
         super().__init__(verify=context)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,
@@ -175,17 +195,12 @@ class _Dialler(httpcore.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature.
+        timeout: Seconds = None,  # noqa: ASYNC109 - httpcore's signature.
         local_address: str | None = None,  # noqa: ARG002 - as above.
         socket_options: object = None,  # noqa: ARG002 - as above.
     ) -> httpcore.AsyncNetworkStream:
-        try:
-            with trio.fail_after(_seconds(timeout)):
-                return _Dialled(await self._network.connect(host, port))
-        except trio.TooSlowError as error:
-            raise httpcore.ConnectTimeout from error
-        except OSError as error:
-            raise httpcore.ConnectError(str(error)) from error
+        with _within(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
+            return _Dialled(await self._network.connect(host, port))
 
 
 class _Dialled(httpcore.AsyncNetworkStream):
@@ -194,33 +209,13 @@ class _Dialled(httpcore.AsyncNetworkStream):
     def __init__(self, link: Link) -> None:
         self._link = link
 
-    async def read(
-        self,
-        max_bytes: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature.
-    ) -> bytes:
-        try:
-            with trio.fail_after(_seconds(timeout)):
-                return bytes(await self._link.receive_some(max_bytes))
-        except trio.TooSlowError as error:
-            raise httpcore.ReadTimeout from error
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise httpcore.ReadError(str(error)) from error
+    async def read(self, max_bytes: int, timeout: Seconds = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
+        with _within(timeout, httpcore.ReadTimeout, httpcore.ReadError):
+            return bytes(await self._link.receive_some(max_bytes))
 
-    async def write(
-        self,
-        buffer: bytes,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature.
-    ) -> None:
-        if not buffer:
-            return
-        try:
-            with trio.fail_after(_seconds(timeout)):
-                await self._link.send_all(buffer)
-        except trio.TooSlowError as error:
-            raise httpcore.WriteTimeout from error
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise httpcore.WriteError(str(error)) from error
+    async def write(self, buffer: bytes, timeout: Seconds = None) -> None:  # noqa: ASYNC109 - httpcore's signature
+        with _within(timeout, httpcore.WriteTimeout, httpcore.WriteError):
+            await self._link.send_all(buffer)
 
     async def aclose(self) -> None:
         await self._link.aclose()
@@ -229,8 +224,18 @@ class _Dialled(httpcore.AsyncNetworkStream):
         return self._link.is_readable() if info == "is_readable" else None
 
 
-def _seconds(timeout: float | None) -> float:
-    return math.inf if timeout is None else timeout
+@contextmanager
+def _within(
+    timeout: Seconds, late: type[Exception], broken: type[Exception]
+) -> Iterator[None]:
+    """Bound a wait, and say what came of it as httpcore does."""
+    try:
+        with trio.fail_after(math.inf if timeout is None else timeout):
+            yield
+    except trio.TooSlowError as error:
+        raise late from error
+    except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+        raise broken(str(error)) from error
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -97,7 +97,8 @@ class Disk:
         log = before / f"{FILE_NAME}-wal"
         if log.exists():
             content = bytearray(log.read_bytes())
-            if power:
+            # Nothing is lost of what was there before this process wrote anything.
+            if power and promised is not None:
                 self._tear(content, promised, end)
             (self.data_dir / log.name).write_bytes(content)
 
@@ -116,7 +117,7 @@ class Disk:
         return sha.hexdigest()
 
     def _tear(self, log: bytearray, promised: Place, end: Place) -> None:
-        """Lose what was not promised: cut off, or single sectors of it."""
+        """Lose what was not promised: cut off, single sectors of it, or nothing."""
         if len(log) < WAL_HEADER_BYTES:
             return
         frame = FRAME_HEADER_BYTES + int.from_bytes(log[8:12], "big")
@@ -125,7 +126,7 @@ class Disk:
             kept = 0
         start = WAL_HEADER_BYTES + kept * frame
         stop = WAL_HEADER_BYTES + end.frames * frame
-        match self._chance.randrange(3):
+        match self._chance.randrange(4):
             case 0:
                 del log[self._chance.randint(start, max(start, stop)) :]
             case 1:
@@ -133,6 +134,9 @@ class Disk:
                     size = min(SECTOR_BYTES, stop - at)
                     if self._chance.random() < 0.5:  # noqa: PLR2004 - either way
                         log[at : at + size] = bytes(size)
+            case 2:
+                # All of it was written by itself before.
+                pass
             case _:
                 # A write that was under way when power went.
                 del log[self._chance.randint(start, max(start, stop)) :]
@@ -150,12 +154,12 @@ class _Connection(sqlite3.Connection):
     """SQLite with a disk below it that can fail."""
 
     def begin(self, path: Path, crash: Callable[..., None]) -> None:
-        """Take the file's place; nothing is promised that was not there before."""
+        """Take the file's place; call it once, before anything is done."""
         self._index = path.with_name(f"{path.name}-shm")
         self._crash = crash
         self._holds_facts = self._is_due = False
         self._file: int | None = None
-        self.promised = Place()
+        self.promised: Place | None = None
         self.failing: list[int] = []
         self.breaks = ""
         self.is_dead = False
@@ -190,7 +194,7 @@ class _Connection(sqlite3.Connection):
             self._holds_facts = True
         elif sql == "BEGIN IMMEDIATE":
             self._holds_facts = False
-            if self._is_due:
+            if self._is_due or self.promised is None:
                 # Whoever waited for the commit before this one went on.
                 self.promised, self._is_due = self.place(), False
         result = super().execute(sql, *values)

@@ -65,7 +65,7 @@ class Internet:
 
     def befall(self, blow: Blow) -> None:
         """Let something happen to every connection that is open now."""
-        for plug in self._open():
+        for plug in self.open_plugs():
             match blow:
                 case Blow.RESET:
                     plug.tear()
@@ -80,6 +80,13 @@ class Internet:
                     plug.go_silent()
                 case Blow.LINGER:
                     plug.linger_s = self._chance.uniform(*LINGER_S)
+
+    def open_plugs(self) -> Iterator[Plug]:
+        """Yield the clients' ends of all connections that are open at either end."""
+        gone = [it for it in self._plugs if it.is_closed and it.other.is_closed]
+        for plug in gone:
+            del self._plugs[plug]
+        yield from [*self._plugs]
 
     async def dial(self, address: str) -> Plug:
         """Return the client's end of a new connection; OSError when there is none."""
@@ -108,12 +115,6 @@ class Internet:
         here.other, there.other = there, here
         self._plugs[here] = None
         return here, there
-
-    def _open(self) -> Iterator[Plug]:
-        gone = [it for it in self._plugs if it.is_closed and it.other.is_closed]
-        for plug in gone:
-            del self._plugs[plug]
-        yield from [*self._plugs]
 
     def _delay_of_one(self) -> Callable[[], float]:
         latency_s = self._chance.uniform(*LATENCY_S)

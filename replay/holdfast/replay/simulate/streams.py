@@ -114,6 +114,8 @@ class Plug(Link, End):
         if self._incoming.is_reset:
             raise trio.BrokenResourceError("broken pipe")
         whole = bytes(data)
+        if not whole:
+            return
         if self.is_torn:
             self._outgoing.put(whole[: len(whole) // 2], self._delay())
             self.tear()
