@@ -101,7 +101,7 @@ def export(
     type=click.FloatRange(min=0, min_open=True, max=10_000),
     default=20,
     show_default=True,
-    help="Virtual hours in which things go wrong; two more heal.",
+    help="Virtual hours in which things go wrong; one more heals.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option(

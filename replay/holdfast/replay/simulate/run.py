@@ -32,10 +32,11 @@ from holdfast.replay.world.online import clock_from
 # 2026-03-01 20:00 UTC, as in the incidents.
 START_MS = 1_772_395_200_000
 HOUR_S = 3_600.0
-HEAL_S = 2 * HOUR_S
+# Longer than any downtime; what waits for a user is released at two thirds of it.
+HEAL_S = HOUR_S
 STEP_S = 600.0
 DOWN_S = (0.5, 90.0)
-DOWN_LONG_S = 40 * 60.0
+DOWN_LONG_S = 30 * 60.0
 # Where there is one, a folder that never leaves memory: power losses are modelled.
 MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it.
 
@@ -160,12 +161,12 @@ class _Run:
 
     async def _heal(self, stage: Stage) -> None:
         """Let each user write once more, which releases what waits for that."""
-        await self._pass(HEAL_S / 2)
+        await self._pass(HEAL_S * 2 / 3)
         for user in range(USERS):
             text = f"message {len(self._ledger.said)}"
             self._ledger.said[text] = None
             stage.side.say(user, text)
-        await self._pass(HEAL_S / 2)
+        await self._pass(HEAL_S / 3)
 
     async def _pass(self, for_s: float) -> None:
         while for_s > 0:

@@ -73,7 +73,11 @@ class Flow:
     async def wait(self) -> None:
         """Wait until something may have arrived."""
         next_s = self._coming[0][0] if self._coming else math.inf
-        with trio.move_on_at(min(next_s, self._reset_s)):
+        next_s = min(next_s, self._reset_s)
+        if next_s == math.inf:
+            await self._news.wait()
+            return
+        with trio.move_on_at(next_s):
             await self._news.wait()
 
     def wake(self) -> None:
