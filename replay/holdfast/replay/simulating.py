@@ -5,13 +5,14 @@ import secrets
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import click
 import msgspec
 
-from holdfast.replay.exits import DIFFERENT, USAGE
+from holdfast.replay.exits import DIFFERENT, INTERRUPTED, USAGE
 from holdfast.replay.exporting import FOREVER_MS, export_window
 from holdfast.replay.simulate.run import HEAL_S, HOUR_S, Outcome, Plan, simulate
 
@@ -33,18 +34,24 @@ def run_simulation(
     # What the service says of its troubles is no news here: they are made.
     logging.getLogger("holdfast").setLevel(logging.CRITICAL)
     began_s = time.monotonic()
-    try:
-        outcome = _simulate(plan, output)
-    except OSError as error:
-        click.echo(f"{error.filename or output}: {error.strerror}", err=True)
-        return USAGE
-    wall_s = time.monotonic() - began_s
-    click.echo(_as_json(outcome) if as_json else _as_text(outcome))
-    speed = f"{outcome.hours:.0f} hours in {wall_s:.1f} s"
-    click.echo(f"{speed}, {outcome.hours / wall_s:.1f} hours per second", err=True)
-    if outcome.findings:
-        click.echo(f"again: {plan.command}", err=True)
-    return DIFFERENT if outcome.findings else 0
+    with ExitStack() as undo:
+        # Also when the simulation itself fails, which is a finding of another kind.
+        undo.callback(click.echo, f"again: {plan.command}", err=True)
+        try:
+            outcome = _simulate(plan, output)
+        except OSError as error:
+            click.echo(f"{error.filename or output}: {error.strerror}", err=True)
+            return USAGE
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        wall_s = time.monotonic() - began_s
+        click.echo(_as_json(outcome) if as_json else _as_text(outcome))
+        speed = f"{outcome.hours:.0f} hours in {wall_s:.1f} s"
+        click.echo(f"{speed}, {outcome.hours / wall_s:.1f} hours per second", err=True)
+        if outcome.findings:
+            return DIFFERENT
+        undo.pop_all()
+    return 0
 
 
 def _simulate(plan: Plan, output: Path | None) -> Outcome:

@@ -108,8 +108,11 @@ class Life:
         except FAILURES as error:
             self._fail(error)
         except BaseExceptionGroup as group:
-            if rest := group.split((trio.Cancelled, JournalBrokenError))[1]:
-                self._fail(rest)
+            ours, rest = group.split(Exception)
+            if ours is not None:
+                self._fail(ours)
+            if rest is not None:  # We are cancelled, or somebody wants to leave.
+                raise rest from None
 
     def _fail(self, error: BaseException) -> None:
         if not self.is_over:
