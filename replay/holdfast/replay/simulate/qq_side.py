@@ -41,6 +41,10 @@ SETTINGS = Settings(
     strict=Strict(one_socket=False, concurrency=False),
 )
 
+# A token refused twice before a socket was confirmed costs the session, by the rule for
+# 4004: in one long outage two deaths of tokens would, and so all that waits in it.
+TOKENS_LIVE_MS = 6 * 60 * MINUTE_MS
+
 FAULTS: tuple[AnyFault, ...] = (
     *(Closing(close=code) for code in (1000, 1001, 1005, 1006, 1011, 4008, 4009)),
     Closing(close=1006, reset=True),
@@ -99,6 +103,7 @@ class QqSide(Side):
 
     def __init__(self, served: ServedQq) -> None:
         self._served = served
+        self._tokens_die_ms = 0
 
     def configured(self, policy: Policy) -> QqAccount:
         """Return the account."""
@@ -119,6 +124,11 @@ class QqSide(Side):
     def go_wrong(self, chance: random.Random) -> str:
         """Arm a fault; what is over is no longer looked at."""
         fault = chance.choice(FAULTS)
+        now_ms = self._served.now_ms()
+        if isinstance(fault, Token):
+            if now_ms < self._tokens_die_ms:
+                return "nothing"
+            self._tokens_die_ms = now_ms + TOKENS_LIVE_MS
         self._served.arm(fault)
         return f"{fault}"
 
