@@ -25,6 +25,7 @@ MOOD_LASTS_S = 12 * MINUTE_S
 TRIES_MAX, STALL_S_MAX = 7, 12.0
 # A kill comes so many turns of tasks after a user wrote.
 TURNS_MAX = 400
+WELL_LOOKS = 2
 
 ENDS: tuple[End, ...] = ("stop", "kill", "unplug", "unplug")
 Happening: TypeAlias = Callable[[], None]
@@ -146,17 +147,36 @@ class Fate:
 
     async def _end_sessions(self) -> None:
         """End the standing with the peer, when nothing is under way to be lost."""
+        stage = self._stage
+        if stage.side.forgets:
+            await self._until_well()
         while True:
             await trio.sleep(self._chance.expovariate(1 / SESSION_S))
-            self._stage.is_silent = True
+            stage.is_silent = True
             for _ in range(30):
                 await trio.sleep(MINUTE_S)
-                if self._stage.ledger.is_quiet():
-                    self._stage.side.end_session(self._chance)
+                if stage.ledger.is_quiet():
+                    stage.side.end_session(self._chance)
                     self._count("session")
                     await trio.sleep(10 * MINUTE_S)
                     break
-            self._stage.is_silent = False
+            if stage.side.forgets:
+                await self._until_well()
+            stage.is_silent = False
+
+    async def _until_well(self) -> None:
+        """Let nobody write until the account was well at two looks in a row.
+
+        What is said into a session whose beginning got lost on the way, nobody can
+        ever resume.
+        """
+        self._stage.is_silent = True
+        looks = 0
+        while looks < WELL_LOOKS:
+            await trio.sleep(MINUTE_S)
+            life = self._stage.life
+            looks = looks + 1 if life is not None and life.is_well else 0
+        self._stage.is_silent = False
 
     def _count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import trio
 from msgspec import Struct
 
+from holdfast.core import connection, session
 from holdfast.io import Config, Patience, Service, Surroundings, open_service
 from holdfast.io.clock import Clock
 from holdfast.io.config import Account
@@ -69,6 +70,17 @@ class Life:
         self._folder = place.disk.data_dir
         self._ended = trio.Event()
         self._seen: dict[str, None] = {}
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the account stands well with its peer, as far as it knows."""
+        if self.service is None or self.is_over:
+            return False
+        state = self.service.owners[self.place.account.name].state
+        return (
+            state.session.phase is session.Phase.ACTIVE
+            and state.connection.phase is connection.Phase.HEARTBEATING
+        )
 
     def end(self, how: End) -> None:
         """End it now, amid whatever it does; what it does after that, nobody sees."""

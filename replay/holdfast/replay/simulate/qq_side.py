@@ -100,6 +100,7 @@ class QqSide(Side):
     """The QQ platform online, and the users of one bot."""
 
     account = "bob"
+    forgets = True
 
     def __init__(self, served: ServedQq) -> None:
         self._served = served

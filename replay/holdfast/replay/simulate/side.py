@@ -23,6 +23,8 @@ class Side(ABC):
     """A peer that is online, as the simulation sees it."""
 
     account: str
+    # Whether the peer tells nobody later what is said while no session is known.
+    forgets: bool
 
     @abstractmethod
     def configured(self, policy: Policy) -> Account:

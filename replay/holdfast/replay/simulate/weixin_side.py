@@ -88,6 +88,7 @@ class WeixinSide(Side):
     """The iLink peer online, and the users of one bot."""
 
     account = "alice"
+    forgets = False
 
     def __init__(self, served: Served) -> None:
         self._served = served
