@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -236,3 +237,19 @@ def test_credentials_do_not_show_their_token() -> None:
     found = Credentials(token=LOGIN, account_id=BOT, base_url=BASE_URL)
     assert "0600dd44" not in repr(found)
     assert f"account_id='{BOT}'" in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("where", "can_change"),
+    [
+        ({"token": LOGIN}, False),
+        ({"token_file": Path("alice.token")}, True),
+        ({"token_env": VARIABLE}, True),
+    ],
+    ids=["token", "token_file", "token_env"],
+)
+def test_only_a_given_text_can_never_change(
+    where: dict[str, Any], *, can_change: bool
+) -> None:
+    account = WeixinAccount(name="alice", **where)
+    assert CredentialSource(account, {}).can_change is can_change

@@ -228,7 +228,7 @@ BY_PATH: dict[Check, tuple[list[str], list[str]]] = {
     ),
     tidy_rules.borrowed_libraries: (
         ["io/holdfast/io/vault.py", "tests/journal.py"],
-        ["io/holdfast/io/journal.py", "io/holdfast/io/journal_sqlite.py"],
+        ["io/holdfast/io/journal.py", "replay/holdfast/replay/simulate/disk.py"],
     ),
 }
 

@@ -4,9 +4,14 @@ import logging
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+)
 from functools import partial
 from pathlib import Path
+from ssl import SSLContext
 
 import trio
 from msgspec import Struct
@@ -18,6 +23,7 @@ from holdfast.io.credentials import CredentialSource
 from holdfast.io.http import make_tls_context
 from holdfast.io.journal import Journal, open_journal
 from holdfast.io.login import Login
+from holdfast.io.network import Network
 from holdfast.io.owner import Owner, StoppedError
 from holdfast.io.platforms import PLATFORMS
 from holdfast.io.recovery import Recovered, RecoveryError, recover
@@ -45,13 +51,25 @@ def _random_seed() -> int:
     return secrets.randbits(53)
 
 
+OpenJournal = Callable[..., AbstractAsyncContextManager[Journal]]
+
+
 class Surroundings(Struct, frozen=True):
-    """What a service takes from the outside; tests replace it, nobody else needs to."""
+    """What a service takes from the outside.
+
+    Tests and simulations replace it, nobody else needs to.
+    """
 
     clock: Clock
     threaded: bool = True
     seed: Callable[[], int] = _random_seed
     patience: Patience = Patience()
+    # None: the system's own.
+    network: Network | None = None
+    # Made once for all accounts.
+    make_tls: Callable[[], SSLContext] = make_tls_context
+    # As `open_journal`, with another disk below; None: that itself.
+    open_journal: OpenJournal | None = None
 
 
 @asynccontextmanager
@@ -74,20 +92,22 @@ async def open_service(
     around = surroundings or Surroundings(SystemClock())
     async with AsyncExitStack() as stack:
         folder = config.service.data_dir
+        opening = around.open_journal or open_journal
         journal = await stack.enter_async_context(
-            open_journal(folder, threaded=around.threaded, on_trouble=_tell_trouble)
+            opening(folder, threaded=around.threaded, on_trouble=_tell_trouble)
         )
         service = Service(journal)
         stack.callback(service.close)
         # Nothing is written before all of it could be read.
         accounts = [(it, _recovered(journal, it)) for it in config.accounts.values()]
-        tls = make_tls_context()
+        tls = around.make_tls()
         owners = []
         for account, recovered in accounts:
             vault = Vault(journal.key, account.name, journal)
             await journal.assign(account.name, account.platform)
             journal.note(recovered.redo)
-            opened = PLATFORMS[account.platform].open_peer(account, vault, tls)
+            platform = PLATFORMS[account.platform]
+            opened = platform.open_peer(account, vault, tls, around.network)
             peer = await stack.enter_async_context(opened)
             owner = Owner(_seat(account, vault, peer, service, around), recovered)
             service.take(owner, vault)

@@ -63,6 +63,11 @@ class CredentialSource:
         return f"{found.st_mtime_ns} {found.st_size} {found.st_ino}"
 
     @property
+    def can_change(self) -> bool:
+        """Whether its fingerprint is worth looking at again: a given text stays."""
+        return bool(self._where.file or self._where.variable)
+
+    @property
     def source(self) -> str:
         """Name the place for a human: the file, the variable or the configuration."""
         if self._where.file:

@@ -1,4 +1,4 @@
-"""HTTP: the one module that knows httpx.
+"""HTTP: the one module that knows httpx, and httpcore below it.
 
 Polls and sends of an account have a client each, so that a hung poll cannot hold a
 send; all accounts share one TLS context, which costs 100 ms to make. Redirects are
@@ -7,23 +7,28 @@ up to a limit. One outer deadline covers the whole exchange: httpx's own time-ou
 bound single waits on the socket and are set above it.
 """
 
+import math
 import socket
 import ssl
 import zlib
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Self, TypeAlias
 
+import httpcore
 import httpx
 import trio
 from msgspec import Struct
 
 from holdfast.io.causes import chain, is_tls
+from holdfast.io.network import Link, Network
 from holdfast.io.opening import masked
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
 # Below every deadline of the policies, so that an unreachable host is known as such.
 CONNECT_TIMEOUT_S = 8.0
 KEEPALIVE_S = 15.0
+Seconds: TypeAlias = float | None
 GZIP_OR_ZLIB = 47  # zlib's name for: look which of the two it is.
 
 
@@ -70,6 +75,7 @@ class Channel:
         proxy: str | None,
         connections_max: int,
         trace_header: str = "",
+        network: Network | None = None,
     ) -> None:
         self._trace_header = trace_header
         self._client = httpx.AsyncClient(
@@ -83,6 +89,7 @@ class Channel:
                 keepalive_expiry=KEEPALIVE_S,
             ),
             headers={"Accept": "*/*", "Accept-Encoding": "identity"},
+            transport=_Through(network, context, connections_max) if network else None,
         )
 
     async def aclose(self) -> None:
@@ -117,6 +124,7 @@ class Channel:
                     timeout=httpx.Timeout(beyond_s, connect=CONNECT_TIMEOUT_S),
                     extensions={"trace": left.trace},
                 )
+                request.stream = _Body(body)
                 return await self._exchange(request)
             except httpx.TransportError as error:
                 raise _failure(error, left=left.began) from error
@@ -136,6 +144,24 @@ class Channel:
             await response.aclose()
 
 
+class _Body(httpx.AsyncByteStream):
+    """A request's body; httpx's own is a generator that a broken write leaves open."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._rest = b""
+
+    def __aiter__(self) -> Self:
+        self._rest = self._body
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk, self._rest = self._rest, b""
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
+
+
 class _Left:
     """Whether anything of a request was handed to a socket."""
 
@@ -146,6 +172,75 @@ class _Left:
         # A CONNECT is for the proxy; the peer sees nothing of it.
         if name.endswith("send_request_headers.started"):
             self.began |= info["request"].method != b"CONNECT"
+
+
+class _Through(httpx.AsyncHTTPTransport):
+    """httpx's own transport, whose pool takes its connections from a network."""
+
+    def __init__(
+        self, network: Network, context: ssl.SSLContext, connections_max: int
+    ) -> None:
+        super().__init__(verify=context)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            max_connections=connections_max,
+            max_keepalive_connections=connections_max,
+            keepalive_expiry=KEEPALIVE_S,
+            network_backend=_Dialler(network),
+        )
+
+
+class _Dialler(httpcore.AsyncNetworkBackend):
+    """A network as httpcore sees it."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: Seconds = None,  # noqa: ASYNC109 - httpcore's signature.
+        local_address: str | None = None,  # noqa: ARG002 - as above.
+        socket_options: object = None,  # noqa: ARG002 - as above.
+    ) -> httpcore.AsyncNetworkStream:
+        with _within(timeout, httpcore.ConnectTimeout, httpcore.ConnectError):
+            return _Dialled(await self._network.connect(host, port))
+
+
+class _Dialled(httpcore.AsyncNetworkStream):
+    """A link as httpcore sees it."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def read(self, max_bytes: int, timeout: Seconds = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
+        with _within(timeout, httpcore.ReadTimeout, httpcore.ReadError):
+            return bytes(await self._link.receive_some(max_bytes))
+
+    async def write(self, buffer: bytes, timeout: Seconds = None) -> None:  # noqa: ASYNC109 - httpcore's signature
+        with _within(timeout, httpcore.WriteTimeout, httpcore.WriteError):
+            await self._link.send_all(buffer)
+
+    async def aclose(self) -> None:
+        await self._link.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._link.is_readable() if info == "is_readable" else None
+
+
+@contextmanager
+def _within(
+    timeout: Seconds, late: type[Exception], broken: type[Exception]
+) -> Iterator[None]:
+    """Bound a wait, and say what came of it as httpcore does."""
+    try:
+        with trio.fail_after(math.inf if timeout is None else timeout):
+            yield
+    except trio.TooSlowError as error:
+        raise late from error
+    except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
+        raise broken(str(error)) from error
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -162,7 +162,8 @@ async def open_journal(
 
     `threaded=False` commits in the calling task, for virtual time. `on_trouble` is
     called in the trio thread with what keeps the journal from writing, with None when
-    that is over; it must not raise. `connect` is for tests that make a disk fail.
+    that is over; it must not raise. `connect` is for tests and simulations, which make
+    a disk fail.
 
     Raises DataFolderInUseError, JournalTooNewError, JournalUnreadableError, and
     OSError when the folder cannot be made. On leaving, see `Journal.aclose`.

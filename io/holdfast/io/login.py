@@ -44,7 +44,7 @@ class Login:
 
     async def watch(self, post: Callable[[Draft], Awaitable[None]]) -> None:
         """Post the login again whenever its source changed and can be read."""
-        while True:
+        while self._source.can_change:
             await trio.sleep(WATCH_S)
             if self._source.fingerprint() == self._seen:
                 continue

@@ -19,6 +19,7 @@ from holdfast.core import (
     weixin_account,
     weixin_invariants,
 )
+from holdfast.io.network import Network
 from holdfast.io.qq import inbound as qq_inbound
 from holdfast.io.qq import peer as qq_peer
 from holdfast.io.qq import wire as qq_wire
@@ -28,7 +29,9 @@ from holdfast.io.vault import Vault
 from holdfast.io.weixin import inbound as weixin_inbound
 from holdfast.io.weixin import peer as weixin_peer
 
-OpenPeer = Callable[[Any, Vault, SSLContext], AbstractAsyncContextManager[Peer]]
+OpenPeer = Callable[
+    [Any, Vault, SSLContext, Network | None], AbstractAsyncContextManager[Peer]
+]
 
 
 class Platform(Struct, frozen=True):

@@ -130,6 +130,44 @@ def salvage(folder: Path, output: Path) -> None:
     sys.exit(salvage_folder(folder, output))
 
 
+@main.command()
+@click.option(
+    "--platform", type=click.Choice(["weixin", "qq"]), required=True, help="Whose."
+)
+@click.option("--seed", type=int, help="Which run; default: a fresh one, and told.")
+@click.option(
+    "--hours",
+    type=click.FloatRange(min=0, min_open=True, max=10_000),
+    default=20,
+    show_default=True,
+    help="Virtual hours in which things go wrong; one more heals.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a recording of the run.",
+)
+def simulate(
+    platform: str,
+    seed: int | None,
+    hours: float,
+    output: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Run the real service in virtual time while network, disk and peer fail.
+
+    One seed gives one run, in any process. Exit code 1 when a message or reply was
+    lost or repeated, a promise broken, or something did not heal; how to repeat it is
+    said then.
+    """
+    from holdfast.replay.simulating import run_simulation  # noqa: PLC0415 - needs trio.
+
+    sys.exit(run_simulation(platform, seed, hours, output, as_json=as_json))
+
+
 @main.group()
 def fake() -> None:
     """Serve a simulated peer on loopback, to try a bot or a script against."""

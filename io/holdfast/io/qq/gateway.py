@@ -32,6 +32,7 @@ from websockets.protocol import CONNECTING
 from websockets.trio.client import ClientConnection, connect
 
 from holdfast.io.causes import chain, is_tls
+from holdfast.io.network import Network
 from holdfast.io.qq.wire import USER_AGENT
 
 FRAME_BYTES_MAX = 4 * 1024 * 1024
@@ -73,6 +74,8 @@ class Dialling(Struct, frozen=True):
     proxy: str | None
     timeout_ms: int
     plain: bool = False
+    # None: the system's own.
+    network: Network | None = None
 
 
 class _Connection(ClientConnection):
@@ -105,6 +108,14 @@ class _Connection(ClientConnection):
 
 class _Dial(connect):
     """A dial that takes a redirect for the answer that it is."""
+
+    network: Network | None = None
+
+    async def open_tcp_stream(self) -> trio.abc.Stream:
+        """Dial through the network that was given, if one was."""
+        if self.network is None:
+            return await super().open_tcp_stream()
+        return await self.network.connect(self.ws_uri.host, self.ws_uri.port)
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         """Follow nobody."""
@@ -170,7 +181,7 @@ async def dial(how: Dialling) -> AsyncIterator[Line]:
 def _prepared(how: Dialling) -> connect:
     secure = how.url.startswith("wss:")
     proxy_tls = how.tls if (how.proxy or "").startswith("https:") else None
-    return _Dial(
+    prepared = _Dial(
         how.url,
         ssl=how.tls if secure else None,
         proxy=how.proxy,
@@ -184,6 +195,8 @@ def _prepared(how: Dialling) -> connect:
         logger=_quiet,
         create_connection=_Connection,
     )
+    prepared.network = how.network
+    return prepared
 
 
 def _check_address(how: Dialling) -> None:

@@ -27,6 +27,7 @@ from holdfast.core.qq_events import (
 from holdfast.io.config_accounts import QqAccount
 from holdfast.io.draft import Draft
 from holdfast.io.http import Channel, Failure, Response
+from holdfast.io.network import Network
 from holdfast.io.opening import (
     ID_MAX,
     id_of,
@@ -56,11 +57,15 @@ class Place(Struct, frozen=True):
     token_url: str
     tls: SSLContext
     proxy: str | None
+    network: Network | None = None
 
 
 @asynccontextmanager
 async def open_peer(
-    account: QqAccount, vault: Vault, tls: SSLContext
+    account: QqAccount,
+    vault: Vault,
+    tls: SSLContext,
+    network: Network | None = None,
 ) -> AsyncIterator["QqPeer"]:
     """Open an account's connections to its peer, and close them in the end."""
 
@@ -70,10 +75,11 @@ async def open_peer(
             proxy=account.proxy,
             connections_max=connections_max,
             trace_header=wire.TRACE_HEADER,
+            network=network,
         )
 
     api_url, token_url = account.api_url, account.token_url
-    place = Place(account.app_id, api_url, token_url, tls, account.proxy)
+    place = Place(account.app_id, api_url, token_url, tls, account.proxy, network)
     calls, sends = channel(CALLS_MAX), channel(SENDS_MAX)
     try:
         yield QqPeer(place, vault, calls, sends)
@@ -118,6 +124,7 @@ class QqPeer:
             proxy=self.place.proxy,
             timeout_ms=command.timeout_ms,
             plain=self.place.api_url.startswith("http:"),
+            network=self.place.network,
         )
         self._conversation = Conversation(command.epoch, self._vault, post)
         return self._conversation.run(how)

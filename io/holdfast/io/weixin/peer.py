@@ -23,6 +23,7 @@ from holdfast.io.config_accounts import BASE_URL, WeixinAccount
 from holdfast.io.draft import Draft
 from holdfast.io.http import Channel, Failure, Response
 from holdfast.io.journal_rows import Kept
+from holdfast.io.network import Network
 from holdfast.io.vault import BODY, CURSOR, Vault
 from holdfast.io.weixin import inbound, wire
 
@@ -52,13 +53,21 @@ class Typing(Struct, frozen=True):
 
 @asynccontextmanager
 async def open_peer(
-    account: WeixinAccount, vault: Vault, tls: SSLContext
+    account: WeixinAccount,
+    vault: Vault,
+    tls: SSLContext,
+    network: Network | None = None,
 ) -> AsyncIterator["WeixinPeer"]:
     """Open an account's connections to its peer, and close them in the end."""
     base_url = account.base_url or BASE_URL
     address = Address(base_url, account.bot_agent, account.route_tag)
-    polls = Channel(tls, proxy=account.proxy, connections_max=POLLS_MAX)
-    sends = Channel(tls, proxy=account.proxy, connections_max=SENDS_MAX)
+
+    def channel(connections_max: int) -> Channel:
+        return Channel(
+            tls, proxy=account.proxy, connections_max=connections_max, network=network
+        )
+
+    polls, sends = channel(POLLS_MAX), channel(SENDS_MAX)
     try:
         yield WeixinPeer(address, vault, polls, sends)
     finally:

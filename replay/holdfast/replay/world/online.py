@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 import trio
 
-from holdfast.replay.world.serve_door import Door
+from holdfast.replay.world.serve_door import End, Entrance
 from holdfast.replay.world.serve_http import Line
 
 Clock = Callable[[], int]
@@ -87,7 +87,7 @@ async def keep_time(served: Online[P], model: Ticking[P]) -> None:
 
 async def keep_door(
     served: Online[P],
-    door: Door,
+    door: Entrance,
     model: Ticking[P],
     converse: Callable[[Line], Awaitable[object]],
     *,
@@ -104,7 +104,7 @@ async def keep_door(
 
 async def _admit(
     served: Online[P],
-    door: Door,
+    door: Entrance,
     model: Ticking[P],
     converse: Callable[[Line], Awaitable[object]],
     task_status: trio.TaskStatus[None],
@@ -131,7 +131,7 @@ async def _until_door(served: Online[P], model: Ticking[P], *, open_: bool) -> N
 async def _attend(
     lines: set[Line],
     converse: Callable[[Line], Awaitable[object]],
-    stream: trio.SocketStream,
+    stream: End,
 ) -> None:
     """Carry one connection until it ends."""
     line = Line(stream)

@@ -23,7 +23,7 @@ import trio
 
 from holdfast.replay.world import weixin
 from holdfast.replay.world.online import keep_door, keep_time
-from holdfast.replay.world.serve_door import HOST, Door
+from holdfast.replay.world.serve_door import Door, Entrance
 from holdfast.replay.world.serve_http import Line
 from holdfast.replay.world.served import Clock, Served, clock_from, wall_clock
 from holdfast.replay.world.weixin_faults import Script
@@ -42,21 +42,23 @@ async def serve_weixin(
     port: int = 0,
     script: Script | None = None,
     now_ms: Clock | None = None,
+    door: Entrance | None = None,
 ) -> AsyncIterator[Served]:
     """Put a peer online on loopback and take it off again at the end of the block.
 
     Port 0 takes any free one; read `url`. `now_ms` must go as trio's clock goes, or
     holds never end: leave it out for the time of day, or give `clock_from(0)`.
+    `door` is where clients come in instead of a port.
     """
     clock = now_ms or wall_clock()
     served = Served(_started(peer, clock(), script), clock)
-    with closing(Door(port)) as door:
-        await door.bind()
-        served.url = f"http://{HOST}:{door.port}"
+    with closing(door or Door(port)) as entrance:
+        await entrance.bind()
+        served.url = f"http://{entrance.address}"
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keep_time, served, weixin)
             converse = partial(_converse, served)
-            await nursery.start(keep_door, served, door, weixin, converse)
+            await nursery.start(keep_door, served, entrance, weixin, converse)
             yield served
             nursery.cancel_scope.cancel()
 

@@ -5,14 +5,13 @@ the standard says. A broken `Transport` is carried out for real: a reset is an R
 """
 
 import math
-import socket
-import struct
 from collections.abc import Awaitable, Callable
 from typing import TypeVarTuple
 
 import h11
 import trio
 
+from holdfast.replay.world.serve_door import End
 from holdfast.replay.world.wire import Reply, Request, Transport
 
 Ts = TypeVarTuple("Ts")
@@ -22,14 +21,11 @@ REQUEST_BYTES_MAX = 1 << 24
 
 RESETS = {"refuse", "reset_before_headers", "reset_in_body", "reset_after_body"}
 
-# Linger on, for no time: closing the socket sends RST instead of FIN.
-RESET = struct.pack("ii", 1, 0)
-
 
 class Line:
     """One connection of a client: `read` and `write` in turn until there is no more."""
 
-    def __init__(self, stream: trio.SocketStream) -> None:
+    def __init__(self, stream: End) -> None:
         self._stream = stream
         self._http = h11.Connection(h11.SERVER)
 
@@ -60,7 +56,7 @@ class Line:
 
         async def watch() -> None:
             nonlocal left
-            await self._until_left()
+            await self._stream.until_left()
             left = True
             nursery.cancel_scope.cancel()
 
@@ -74,13 +70,13 @@ class Line:
             nursery.cancel_scope.cancel()
         return not left
 
-    def hand_over(self) -> tuple[trio.SocketStream, bytes]:
+    def hand_over(self) -> tuple[End, bytes]:
         """Return the stream for another protocol, and what the client already sent."""
         return self._stream, self._http.trailing_data[0]
 
     def reset_on_close(self) -> None:
         """Let closing send a reset in place of an ordinary end."""
-        self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        self._stream.reset_on_close()
 
     async def aclose(self) -> None:
         """Close; the client sees the end of the stream, or a reset."""
@@ -102,15 +98,6 @@ class Line:
             else:
                 return None
         return None
-
-    async def _until_left(self) -> None:
-        """Return when the client closed its side; bytes it sends early are no leave."""
-        try:
-            early = await self._stream.socket.recv(1, socket.MSG_PEEK)
-        except OSError:
-            return
-        if early:
-            await trio.sleep_forever()
 
     async def _break(self, reply: Reply, transport: Transport) -> None:
         """Carry out a broken transport; `read` then finds the connection at its end."""

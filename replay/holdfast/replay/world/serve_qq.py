@@ -27,7 +27,7 @@ from holdfast.replay.world.qq_faults import Script
 from holdfast.replay.world.qq_settings import Settings
 from holdfast.replay.world.qq_state import Peer
 from holdfast.replay.world.qq_wire import Close, Left, Out
-from holdfast.replay.world.serve_door import HOST, Door
+from holdfast.replay.world.serve_door import Door, Entrance
 from holdfast.replay.world.serve_http import Line
 from holdfast.replay.world.serve_ws import CLOSE_S, Tube, wants_websocket
 from holdfast.replay.world.served_qq import ServedQq
@@ -43,22 +43,24 @@ async def serve_qq(
     port: int = 0,
     script: Script | None = None,
     now_ms: Clock | None = None,
+    door: Entrance | None = None,
 ) -> AsyncIterator[ServedQq]:
     """Put a platform online on loopback; take it off again at the end of the block.
 
     Port 0 takes any free one; read `url`. `now_ms` must go as trio's clock goes, or
     nothing is ever due: leave it out for the time of day, or give `clock_from(0)`.
+    `door` is where clients come in instead of a port.
     """
     clock = now_ms or wall_clock()
     served = ServedQq(_started(peer, clock(), script), clock)
-    with closing(Door(port)) as door:
-        await door.bind()
-        served.url = f"http://{HOST}:{door.port}"
-        served.become(_addressed(served.peer, f"ws://{HOST}:{door.port}/websocket/"))
+    with closing(door or Door(port)) as entrance:
+        await entrance.bind()
+        served.url = f"http://{entrance.address}"
+        served.become(_addressed(served.peer, f"ws://{entrance.address}/websocket/"))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keep_time, served, qq)
             converse = partial(_converse, served)
-            await nursery.start(keep_door, served, door, qq, converse)
+            await nursery.start(keep_door, served, entrance, qq, converse)
             yield served
             nursery.cancel_scope.cancel()
 

@@ -1,0 +1,1 @@
+"""Simulation: the real shell in virtual time, with everything around it going wrong."""
