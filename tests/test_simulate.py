@@ -61,7 +61,7 @@ def test_one_seed_gives_the_same_journal_in_every_process(platform: str) -> None
 
 
 def test_a_disk_that_lies_is_found_out() -> None:
-    outcome = simulate(Plan("weixin", 1, HOURS), lying_disk=True)
+    outcome = simulate(Plan("weixin", 2, HOURS), lying_disk=True)
     kinds = {one.kind for one in outcome.findings}
     assert "repeated" in kinds or "lost" in kinds, outcome
 

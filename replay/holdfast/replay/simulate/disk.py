@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from holdfast.io.journal_schema import FILE_NAME, KEY_BYTES, open_to_write
+from holdfast.io.journal_schema import FILE_NAME, KEY_BYTES, note, open_to_write
 
 WAL_HEADER_BYTES, FRAME_HEADER_BYTES = 32, 24
 SECTOR_BYTES = 512
@@ -130,7 +130,10 @@ class Disk:
             case 0:
                 del log[self._chance.randint(start, max(start, stop)) :]
             case 1:
-                for at in range(start, stop, SECTOR_BYTES):
+                # A transaction is written once the one before it is on the disk.
+                last = WAL_HEADER_BYTES + _last_begin(log, frame, end) * frame
+                torn = start if self._lies else max(start, last)
+                for at in range(torn, stop, SECTOR_BYTES):
                     size = min(SECTOR_BYTES, stop - at)
                     if self._chance.random() < 0.5:  # noqa: PLR2004 - either way
                         log[at : at + size] = bytes(size)
@@ -146,8 +149,19 @@ class Disk:
         """Make an empty journal whose key comes from the seed."""
         path = self.data_dir / FILE_NAME
         connection = open_to_write(path, sqlite3.connect, busy_ms=0)
-        connection.execute("UPDATE meta SET value = ? WHERE name = 'key'", (key,))
+        note(connection, "key", key)
         connection.close()
+
+
+def _last_begin(log: bytearray, frame: int, end: Place) -> int:
+    """Return how many frames stand before those of the last transaction."""
+    places = [WAL_HEADER_BYTES + number * frame for number in range(end.frames)]
+    ends = [
+        number
+        for number, place in enumerate(places, 1)
+        if any(log[place + 4 : place + 8])
+    ]
+    return ends[-2] if len(ends) > 1 else 0
 
 
 class _Connection(sqlite3.Connection):

@@ -11,7 +11,11 @@ from holdfast.replay.player import Verdict, play_facts
 from holdfast.replay.simulate.ledger import Ledger
 from holdfast.replay.simulate.life import CONSUMER
 from holdfast.replay.simulate.side import Side
-from holdfast.replay.sources import journaled_life, open_journal_reader
+from holdfast.replay.sources import (
+    UnreadableError,
+    journaled_life,
+    open_journal_reader,
+)
 
 SETTLED = {
     Phase.ACCEPTED,
@@ -70,9 +74,13 @@ def judge_health(ledger: Ledger, side: Side, service: Service) -> None:
 
 def judge_journal(ledger: Ledger, folder: Path, account: str) -> int:
     """Replay the whole journal; return how many facts it holds."""
-    with open_journal_reader(folder) as reader:
-        life = journaled_life(reader, account)
-        result = play_facts(life.lines, life.start, life.platform, life.policy)
+    try:
+        with open_journal_reader(folder) as reader:
+            life = journaled_life(reader, account)
+            result = play_facts(life.lines, life.start, life.platform, life.policy)
+    except UnreadableError as error:
+        ledger.find("lost", f"the journal is refused: {error}")
+        return 0
     if result.verdict is not Verdict.SAME:
         what = (
             f"{result.verdict}: {result.divergence or result.broken or result.damage}"
