@@ -26,8 +26,9 @@ def round_after(scope: Scope, moves: tuple[int, ...]) -> Round:
     At each turn the first move is made that leads to something new, so that the round
     shows as much as there is to see.
     """
-    *_, last = walk(scope, moves)
-    state, world = last.after, last.world
+    state, world = scope.subject.start, scope.environment.begin
+    for step in walk(scope, moves):
+        state, world = step.after, step.world
     keys, way = [_key(scope, state, world)], list[int]()
     while len(way) < ROUND_MAX:
         choices = list(_choices(scope, state, world))

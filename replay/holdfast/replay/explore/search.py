@@ -159,14 +159,21 @@ def walk(scope: Scope, moves: tuple[int, ...]) -> Iterator[Step]:
 def made(
     scope: Scope, number: int, move: Move, state: State, seq: int
 ) -> Iterator[Step]:
-    """Make the nth move of a path in a state, fact by fact."""
+    """Make the nth move of a path in a state, fact by fact.
+
+    A fact that the reducer raises for is the last one, and changes nothing.
+    """
     world, by, what = move.world, move.by, move.what
     if not move.events:
         yield Step(number, by, what, None, [], state, state, world)
     for event in move.events:
         seq += 1
         fact, before = Fact(seq, world.now_ms, event), state
-        state, commands = scope.subject.step(before, fact, scope.policy)
+        try:
+            state, commands = scope.subject.step(before, fact, scope.policy)
+        except MISTAKES:
+            yield Step(number, by, what, fact, [], before, before, world)
+            return
         world, _ = scope.environment.obey(world, fact, commands)
         yield Step(number, by, what, fact, commands, before, state, world)
 
