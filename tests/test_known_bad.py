@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from datadriven import FIXTURES
 from known_bad.machines import MACHINES, Machine
+from known_bad.qq_client import Bug as QqBug
+from known_bad.weixin_client import Bug as WeixinBug
 
 from holdfast.replay.explore.forever import round_after
 from holdfast.replay.explore.search import DOOMED, Finding, walk
@@ -34,6 +36,10 @@ def test_each_known_bad_machine_is_caught_within_twelve_moves(machine: Machine) 
     finding = found_in(machine.name)
     assert finding.what == machine.found
     assert len(finding.moves) <= MOVES_MAX
+
+
+def test_every_bug_has_its_machine() -> None:
+    assert {*MACHINES} == {*map(str, (*WeixinBug, *QqBug))}
 
 
 @named
