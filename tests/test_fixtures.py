@@ -22,7 +22,8 @@ from scripted import QQ, WEIXIN, ScriptError
 
 from holdfast.replay.platforms import Platform
 
-INCIDENTS = "incidents"
+# Of `test_incidents` and `test_known_bad`.
+OTHERS = ("incidents", "known_bad")
 SCRIPT = """\
 # It broke.
 
@@ -65,7 +66,7 @@ def test_the_script_begins_with_what_broke_and_has_the_runners_form(path: Path) 
 
 def test_nothing_lies_where_no_runner_looks() -> None:
     assert sorted(path.name for path in FIXTURES.iterdir()) == sorted(
-        [*FOLDERS, INCIDENTS]
+        [*FOLDERS, *OTHERS]
     )
     for name in FOLDERS:
         assert all(path.suffix == ".txt" for path in (FIXTURES / name).iterdir()), name

@@ -103,7 +103,7 @@ def finish(inbox: Inbox, consumer: str, message: int, through: int) -> Inbox:
     before = inbox.consumers.get(consumer, NOBODY)
     phase = DONE if is_done(before, message) else OFFERED
     further = through > before.through
-    if not further and TABLE.next.get((phase, FINISH)) is None:
+    if TABLE.next.get((phase, FINISH)) is None and not further:
         return inbox
     reached = through if further else before.through
     ahead = before.ahead

@@ -101,16 +101,12 @@ def export(
     help="Where the way to a finding is recorded.",
 )
 def explore(what: str | None, output: Path | None, *, as_json: bool) -> None:
-    """Walk every state of the reducers; WHAT: weixin, qq or a machine's name."""
-    from holdfast.replay.explore.scopes import (  # noqa: PLC0415 - as needed.
-        MACHINES,
-        PLATFORMS,
-    )
+    """Walk every state of the reducers; WHAT: weixin, qq, a machine or a scope."""
+    from holdfast.replay.explore.scopes import NAMES  # noqa: PLC0415 - as needed.
     from holdfast.replay.exploring import explore as walk  # noqa: PLC0415 - as needed.
 
-    if what not in (None, *PLATFORMS, *MACHINES):
-        known = ", ".join((*PLATFORMS, *MACHINES))
-        raise click.BadParameter(f"{what!r} is neither; known are {known}")
+    if what is not None and what not in NAMES:
+        raise click.BadParameter(f"{what!r} is none; known are {', '.join(NAMES)}")
     sys.exit(walk(what, output, as_json=as_json))
 
 

@@ -6,7 +6,7 @@ Scopes are independent of each other, so each is a task for a process of its own
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,7 +20,7 @@ from holdfast.replay.exits import DIFFERENT
 from holdfast.replay.explore.coverage import Row, all_rows, noted_rows
 from holdfast.replay.explore.scope import Scope
 from holdfast.replay.explore.scopes import SCOPES, chosen
-from holdfast.replay.explore.search import Finding, doomed, search
+from holdfast.replay.explore.search import BoundError, Finding, doomed, search
 from holdfast.replay.explore.story import story, write_recording
 
 STATES_MAX = 2_000_000
@@ -58,26 +58,54 @@ def explore_scope(scope: Scope, states_max: int = STATES_MAX) -> Explored:
     )
 
 
+class Outcome(Struct, frozen=True):
+    """What came of all scopes together; `unwalked` rows belong to no scope."""
+
+    scopes: tuple[Scope, ...]
+    explored: tuple[Explored, ...]
+    unwalked: tuple[Row, ...]
+    seconds: float
+
+    @property
+    def findings(self) -> list[tuple[Scope, Finding]]:
+        """What was found, each with its scope."""
+        pairs = zip(self.scopes, self.explored, strict=True)
+        return [(scope, one) for scope, result in pairs for one in result.findings]
+
+
 def explore(what: str | None, output: Path | None, *, as_json: bool) -> int:
     """Explore what is named; print what was found; return the exit code."""
     scopes = chosen(what)
     begin = time.monotonic()
-    results = {result.scope: result for result in _explored(scopes)}
-    explored = [results[scope.name] for scope in scopes]
-    missing = _unwalked(explored) if what is None else []
+    try:
+        results = {result.scope: result for result in _explored(scopes)}
+    except BoundError as error:
+        click.echo(str(error), err=True)
+        return DIFFERENT
+    explored = tuple(results[scope.name] for scope in scopes)
+    missing = tuple(_unwalked(explored)) if what is None else ()
     seconds = time.monotonic() - begin
+    outcome = Outcome(tuple(scopes), explored, missing, seconds)
+    return tell(outcome, output, as_json=as_json)
+
+
+def tell(outcome: Outcome, output: Path | None, *, as_json: bool) -> int:
+    """Print what was found, record the way to the first of it, return the exit code."""
     if as_json:
-        click.echo(msgspec.json.encode(_told(explored, missing, seconds)))
+        click.echo(msgspec.json.encode(_told(outcome)))
     else:
-        for line in _lines(explored, missing, seconds):
+        for line in _lines(outcome):
             click.echo(line)
-    findings = [finding for result in explored for finding in result.findings]
-    if findings:
-        first = findings[0]
-        path = output or Path(f"{first.scope.replace(' ', '-')}.jsonl")
-        write_recording(SCOPES[first.scope], first, path)
-        click.echo(f"the way there: holdfast show {path}", err=True)
-    return DIFFERENT if findings or missing else 0
+    if outcome.findings:
+        scope, first = outcome.findings[0]
+        path = output or Path(f"{scope.name.replace(' ', '-')}.jsonl")
+        try:
+            write_recording(scope, first, path)
+        except OSError as error:
+            click.echo(f"{path}: the way there is not recorded: {error}", err=True)
+        else:
+            click.echo(f"the way there: holdfast show {path}", err=True)
+    return DIFFERENT if outcome.findings or outcome.unwalked else 0
 
 
 def _explored(scopes: list[Scope]) -> Iterator[Explored]:
@@ -100,14 +128,13 @@ def _task(name: str) -> Explored:
     return explore_scope(SCOPES[name])
 
 
-def _unwalked(explored: list[Explored]) -> list[Row]:
+def _unwalked(explored: Iterable[Explored]) -> list[Row]:
     walked = {row for result in explored for row in result.rows}
     return [row for row in all_rows() if row not in walked]
 
 
-def _lines(
-    explored: list[Explored], missing: list[Row], seconds: float
-) -> Iterator[str]:
+def _lines(outcome: Outcome) -> Iterator[str]:
+    explored = outcome.explored
     for result in explored:
         rate = result.transitions / max(result.seconds, 1 / MS_PER_S)
         found = f"{len(result.findings)} findings" if result.findings else "ok"
@@ -120,21 +147,22 @@ def _lines(
     rows = {row for result in explored for row in result.rows}
     pairs = {pair for result in explored for pair in result.pairs}
     yield (
-        f"{states:,} states, {transitions:,} transitions in {seconds:.1f} s; "
+        f"{states:,} states, {transitions:,} transitions in {outcome.seconds:.1f} s; "
         f"{len(rows)} of {len(all_rows())} table rows, "
         f"{len(pairs)} pairs of phases and facts"
     )
-    for machine, phase, trigger in missing:
+    for machine, phase, trigger in outcome.unwalked:
         yield f"not walked: {machine}, {trigger} from {phase}"
-    for result in explored:
-        for finding in result.findings:
-            yield ""
-            yield from story(SCOPES[result.scope], finding)
-    if not missing and not any(result.findings for result in explored):
+    for scope, finding in outcome.findings:
+        yield ""
+        yield from story(scope, finding)
+    if not outcome.unwalked and not outcome.findings:
         yield "no promise is broken, and no state is doomed"
 
 
-def _told(
-    explored: list[Explored], missing: list[Row], seconds: float
-) -> dict[str, Any]:
-    return {"scopes": explored, "unwalked": missing, "seconds": round(seconds, 3)}
+def _told(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "scopes": outcome.explored,
+        "unwalked": outcome.unwalked,
+        "seconds": round(outcome.seconds, 3),
+    }

@@ -105,9 +105,7 @@ def _human(world: QqWorld) -> Moves:
     if not extent.humans:
         return
     if world.disk != world.read and len(world.calls) < CALLS_MAX:
-        read = _read(world)
-        what = "the new login file is noticed"
-        yield Move(Actor.HUMAN, what, read.events, read.world)
+        yield _read(world)._replace(what="the new login file is noticed")
     if not world.taken:
         login = LOGINS[world.disk]
         after = replace(world, disk=login, taken=True)

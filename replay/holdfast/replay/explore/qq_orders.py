@@ -23,8 +23,9 @@ from holdfast.core.commands import (
     SetTimer,
 )
 from holdfast.core.events import Fact
+from holdfast.core.qq_socket import BEAT
 from holdfast.replay.explore import qq_gateway
-from holdfast.replay.explore.qq_world import QqWorld
+from holdfast.replay.explore.qq_world import QqWorld, Stage
 from holdfast.replay.explore.world import (
     called,
     clear_timer,
@@ -34,6 +35,7 @@ from holdfast.replay.explore.world import (
 )
 
 FINAL = ("accepted", "unconfirmed", "rejected")
+NOT_GREETED = (Stage.DIALING, Stage.GREETING)
 
 
 def obey(
@@ -50,7 +52,20 @@ def obey(
         if handle is not None:
             world, said = handle(world, command)
             complaints += said
+    complaints += _beating(world)
     return world, complaints
+
+
+def _beating(world: QqWorld) -> Iterator[str]:
+    """[2] A heartbeat is due exactly while a socket is open that greeted us."""
+    socket = world.socket
+    greeted = socket is not None and socket.stage not in NOT_GREETED
+    leaving = socket is not None and (socket.closing or socket.refused)
+    beats = any(name == BEAT for name, _ in world.timers)
+    if greeted and not beats and not leaving:
+        yield "[2] a greeted socket has no heartbeat timer"
+    if beats and not greeted:
+        yield "[2] a heartbeat timer is set without a greeted socket"
 
 
 def _offered(commands: Sequence[Command], *, fresh: bool) -> Iterator[str]:

@@ -206,9 +206,11 @@ def healthy(state: Qq, world: QqWorld) -> bool:
     return not waits and (up or not world.extent.socket)
 
 
-def told(state: Qq, _world: QqWorld) -> bool:
-    """Say whether somebody was told, and is waited for."""
-    return state.session.needs_login or state.connection.phase is FATAL
+def told(state: Qq, world: QqWorld) -> bool:
+    """Say whether somebody was told, and has not yet put another secret there."""
+    login = state.session
+    asked = login.needs_login or state.connection.phase is FATAL
+    return asked and (login.missing or login.credential == world.disk)
 
 
 def timers(state: Qq) -> dict[str, int]:

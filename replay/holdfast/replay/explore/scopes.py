@@ -10,12 +10,13 @@ SCOPES: Mapping[str, Scope] = {
 }
 PLATFORMS = tuple(dict.fromkeys(s.subject.platform for s in SCOPES.values()))
 MACHINES = tuple(dict.fromkeys(m for s in SCOPES.values() for m in s.machines))
+NAMES = (*PLATFORMS, *MACHINES, *SCOPES)
 
 
 def chosen(what: str | None) -> list[Scope]:
-    """Return the scopes of a platform or machine, all of them when none is named."""
+    """Return the scopes of a platform or machine or of this name; all for none."""
     return [
         scope
         for scope in SCOPES.values()
-        if what in (None, scope.subject.platform, *scope.machines)
+        if what in (None, scope.name, scope.subject.platform, *scope.machines)
     ]

@@ -22,6 +22,7 @@ from holdfast.replay.explore.world import Actor, Move, nothing_goes_on
 _pack = msgpack.Encoder().encode
 KEY_BYTES = 16
 PROGRESS_STATES = 2_000
+DOOMED = "[1] doomed: a peer that is well does not bring health from here"
 # What a reducer raises when it is wrong; it must raise nothing for what a peer does.
 MISTAKES = (
     ArithmeticError,
@@ -35,8 +36,9 @@ MISTAKES = (
 
 
 class Step(NamedTuple):
-    """One fact of a path, with the state and world around it."""
+    """One fact of a path, by its nth move, with the state and world around it."""
 
+    move: int
     by: Actor
     what: str
     fact: Fact | None
@@ -151,17 +153,33 @@ def moves_to(graph: Graph, number: int) -> tuple[int, ...]:
 def walk(scope: Scope, moves: tuple[int, ...]) -> Iterator[Step]:
     """Make the moves of a path again, fact by fact."""
     state, world, seq = scope.subject.start, scope.environment.begin, 0
-    for choice in moves:
+    for number, choice in enumerate(moves, 1):
         move = scope.environment.moves(world, scope.subject.held(state))[choice]
-        world = move.world
-        if not move.events:
-            yield Step(move.by, move.what, None, [], state, state, world)
-        for event in move.events:
-            seq += 1
-            fact, before = Fact(seq, world.now_ms, event), state
+        for step in made(scope, number, move, state, seq):
+            state, world, seq = step.after, step.world, seq + (step.fact is not None)
+            yield step
+
+
+def made(
+    scope: Scope, number: int, move: Move, state: State, seq: int
+) -> Iterator[Step]:
+    """Make the nth move of a path in a state, fact by fact.
+
+    A fact that the reducer raises for is the last one, and changes nothing.
+    """
+    world, by, what = move.world, move.by, move.what
+    if not move.events:
+        yield Step(number, by, what, None, [], state, state, world)
+    for event in move.events:
+        seq += 1
+        fact, before = Fact(seq, world.now_ms, event), state
+        try:
             state, commands = scope.subject.step(before, fact, scope.policy)
-            world, _ = scope.environment.obey(world, fact, commands)
-            yield Step(move.by, move.what, fact, commands, before, state, world)
+        except MISTAKES:
+            yield Step(number, by, what, fact, [], before, before, world)
+            return
+        world, _ = scope.environment.obey(world, fact, commands)
+        yield Step(number, by, what, fact, commands, before, state, world)
 
 
 def _make(
@@ -194,8 +212,7 @@ def doomed(graph: Graph) -> list[Finding]:
     saved = _saved(graph)
     for number in range(graph.states):
         if not saved[number]:
-            what = "[1] doomed: a peer that is well does not bring health from here"
-            return [Finding(graph.scope.name, what, moves_to(graph, number))]
+            return [Finding(graph.scope.name, DOOMED, moves_to(graph, number))]
     return []
 
 

@@ -97,10 +97,7 @@ def _human(world: WeixinWorld) -> Moves:
     if not extent.humans:
         return
     if world.disk != world.read and len(world.calls) < CALLS_MAX:
-        read = _read(world)
-        yield Move(
-            Actor.HUMAN, "the new login file is noticed", read.events, read.world
-        )
+        yield _read(world)._replace(what="the new login file is noticed")
     if world.mood is Mood.LIVE or (extent.prompt and _is_probing(world)):
         return
     login = LOGINS[world.accepts]

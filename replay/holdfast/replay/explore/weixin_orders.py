@@ -17,7 +17,8 @@ from holdfast.core.commands import (
     Send,
     SetTimer,
 )
-from holdfast.core.events import Fact
+from holdfast.core.events import Fact, SendRequested
+from holdfast.core.pacing import NEXT
 from holdfast.replay.explore.weixin_world import WeixinWorld
 from holdfast.replay.explore.world import (
     called,
@@ -46,7 +47,20 @@ def obey(
         if handle is not None:
             world, said = handle(world, command)
             complaints += said
+    if isinstance(fact.event, SendRequested):
+        complaints += _sent_or_timed(world, commands)
     return world, complaints
+
+
+def _sent_or_timed(world: WeixinWorld, commands: Sequence[Command]) -> Iterator[str]:
+    """[3] With a login, a part goes, waits for its time, or its sender is told why not.
+
+    However the poll stands.
+    """
+    sending = any(isinstance(call.command, Send) for call in world.calls)
+    timed = any(name == NEXT for name, _ in world.timers)
+    if world.read and not (sending or timed or is_any(commands, Report)):
+        yield "[3] a part may go, but is neither sent nor timed"
 
 
 def _offered(commands: Sequence[Command], *, fresh: bool) -> Iterator[str]:

@@ -130,9 +130,11 @@ def healthy(state: Weixin, world: WeixinWorld) -> bool:
     return up and not session.doubted(state.session) and not waits
 
 
-def told(state: Weixin, _world: WeixinWorld) -> bool:
-    """Say whether somebody was told, and is waited for."""
-    return state.session.needs_login or state.connection.phase is FATAL
+def told(state: Weixin, world: WeixinWorld) -> bool:
+    """Say whether somebody was told, and has not yet put another login there."""
+    login = state.session
+    asked = login.needs_login or state.connection.phase is FATAL
+    return asked and (login.missing or login.credential == world.disk)
 
 
 def timers(state: Weixin) -> dict[str, int]:
