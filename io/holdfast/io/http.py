@@ -10,7 +10,6 @@ bound single waits on the socket and are set above it.
 import math
 import socket
 import ssl
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self, TypeAlias
@@ -23,13 +22,13 @@ from msgspec import Struct
 from holdfast.io.causes import chain, is_tls
 from holdfast.io.network import Link, Network
 from holdfast.io.opening import masked
+from holdfast.io.unpacking import unpacked
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
 # Below every deadline of the policies, so that an unreachable host is known as such.
 CONNECT_TIMEOUT_S = 8.0
 KEEPALIVE_S = 15.0
 Seconds: TypeAlias = float | None
-GZIP_OR_ZLIB = 47  # zlib's name for: look which of the two it is.
 
 
 class Response(Struct, frozen=True):
@@ -258,20 +257,10 @@ async def _read(response: httpx.Response) -> bytes:
         if size <= BODY_BYTES_MAX:
             raise
     _check_size(size)
-    return _plain(b"".join(chunks), response.headers.get("Content-Encoding", ""))
-
-
-def _plain(body: bytes, encoding: str) -> bytes:
-    """Undo a compression that nobody asked for; what is not one stays as it came."""
-    if encoding.lower() not in {"gzip", "deflate"}:
-        return body
-    unfolding = zlib.decompressobj(wbits=GZIP_OR_ZLIB)
-    try:
-        plain = unfolding.decompress(body, BODY_BYTES_MAX + 1)
-    except zlib.error:
-        return body
-    _check_size(len(plain))
-    return plain if unfolding.eof else body
+    encoding = response.headers.get("Content-Encoding", "")
+    body = unpacked(b"".join(chunks), encoding, BODY_BYTES_MAX)
+    _check_size(len(body))
+    return body
 
 
 def _check_size(size: int) -> None:

@@ -13,7 +13,7 @@ ROUND_MAX = 12
 
 
 class Round(NamedTuple):
-    """What a peer that is well does after a path, until all is as after a move of it."""
+    """What a well peer does after a path, until all is as after a move of it."""
 
     moves: tuple[int, ...] = ()
     back_to: int = 0
