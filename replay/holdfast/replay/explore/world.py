@@ -79,9 +79,17 @@ def clear_timer(world: W, command: ClearTimer) -> W:
 
 
 def called(world: W, command: Command, timeout_ms: int) -> W:
-    """Obey a command that asks something."""
+    """Obey a command that asks something; calls stand in one order, whoever was first.
+
+    So the moves of two states that differ only in that are the same, one by one.
+    """
     call = Call(command, world.now_ms + timeout_ms)
-    return replace(world, calls=(*world.calls, call))
+    calls = tuple(sorted([*world.calls, call], key=_rank))
+    return replace(world, calls=calls)
+
+
+def _rank(call: Call) -> tuple[str, int]:
+    return type(call.command).__name__, call.deadline_ms
 
 
 def answered(world: W, call: Call) -> W:
