@@ -15,7 +15,7 @@ from holdfast.core.commands import Command
 from holdfast.core.events import Fact
 from holdfast.replay.explore.scope import Scope, State, Surroundings
 from holdfast.replay.explore.search import problems_of_state
-from holdfast.replay.explore.world import NEVER_MS, Move
+from holdfast.replay.explore.world import NEVER_MS, Actor, Move
 
 # What names a thing and says nothing of it: equal states give it equal roles, not
 # equal numbers. How often a part was tried is told to people, and decides nothing.
@@ -32,6 +32,8 @@ NAMES = (
     "token",
 )
 UNTOLD = ("attempts", "seq")
+# How often a walk does not let the process die when it might.
+STAYS = 0.9
 
 _pack = msgspec.msgpack.Encoder().encode
 
@@ -111,10 +113,28 @@ def _outlined(field: str, value: Any, now_ms: int) -> Hashable:
 
 
 def strolls(scope: Scope, seed: int, steps: int) -> Iterator[Place]:
-    """Walk at random for so many moves, far from the short paths of the search."""
+    """Walk at random for so many moves, far from the short paths of the search.
+
+    A new process begins rarely, for with it a walk is back where it came from.
+    """
     draw = random.Random(seed)  # noqa: S311 - a walk is repeated by its seed.
     place = begin(scope)
     for _ in range(steps):
-        move = draw.choice(moves_of(scope, place))
+        moves = moves_of(scope, place)
+        move = draw.choice(moves)
+        if move.by is Actor.PROCESS and draw.random() < STAYS:
+            move = draw.choice(moves)
         place, _ = make(scope, place, move)
         yield place
+
+
+def unlike(scope: Scope, one: Place, other: Place) -> Iterator[str]:
+    """Name what two places of one key show differently."""
+    theirs, ours = sights(scope, one), sights(scope, other)
+    if [sight.what for sight in theirs] != [sight.what for sight in ours]:
+        yield f"they have other moves after seq {one.seq} and {other.seq}"
+        return
+    for before, after in zip(theirs, ours, strict=True):
+        for field in Sight._fields:
+            if getattr(before, field) != getattr(after, field):
+                yield f"{before.what!r} has other {field}"
