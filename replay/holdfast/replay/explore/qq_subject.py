@@ -65,7 +65,8 @@ def account_key(state: Qq, world: QqWorld, policy: Policy) -> tuple[Any, ...]:
         if not context:
             return None
         number = names.setdefault(context, len(names))
-        return number, since_ms(outbox.forgotten, context) != NEVER_MS
+        dead = since_ms(outbox.forgotten, context) != NEVER_MS
+        return number, dead, context in world.forgotten
 
     gateway, kept = policy.gateway, state.resumption
     return (

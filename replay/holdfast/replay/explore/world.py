@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from holdfast.core.commands import ClearTimer, Command, SetTimer
+from holdfast.core.commands import ClearTimer, Command, Forget, SetTimer
 from holdfast.core.events import Event, TimerFired
 
 # What is further away than any path is long comes never.
@@ -44,13 +44,18 @@ class Call(Struct, frozen=True, gc=False):
 
 
 class World(Struct, frozen=True, gc=False):
-    """The shell's half of an explored state; platforms add their peer's."""
+    """The shell's half of an explored state; platforms add their peer's.
+
+    `forgotten` are the last handles that the vault was told to forget, by whichever
+    process.
+    """
 
     now_ms: int
     timers: tuple[tuple[str, int], ...] = ()
     calls: tuple[Call, ...] = ()
     running: bool = False
     stopping: bool = False
+    forgotten: tuple[str, ...] = ()
 
 
 W = TypeVar("W", bound=World)
@@ -76,6 +81,11 @@ def clear_timer(world: W, command: ClearTimer) -> W:
     """Obey `ClearTimer`."""
     timers = tuple(timer for timer in world.timers if timer[0] != command.name)
     return replace(world, timers=timers)
+
+
+def forget(world: W, command: Forget) -> W:
+    """Obey `Forget`; no more handles are remembered than can come again."""
+    return replace(world, forgotten=(*world.forgotten[-3:], command.handle))
 
 
 def called(world: W, command: Command, timeout_ms: int) -> W:
