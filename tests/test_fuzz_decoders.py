@@ -27,7 +27,7 @@ KNOWN = {
     "io/holdfast/io/config_file.py": (1, CONFIG),
     "io/holdfast/io/config_tables.py": (1, CONFIG),
     "io/holdfast/io/credentials.py": (2, CONFIG),
-    "io/holdfast/io/http.py": (1, "test_fuzz_wires.py"),
+    "io/holdfast/io/unpacking.py": (1, "test_fuzz_wires.py"),
     "io/holdfast/io/journal_log.py": (5, "test_journal_exhaustive.py"),
     "io/holdfast/io/journal_salvage.py": (2, "test_salvage.py"),
     "io/holdfast/io/messages.py": (2, PEERS),

@@ -68,8 +68,12 @@ def _poll(before: Weixin, fact: Fact, after: Weixin, command: Poll) -> Iterator[
 
 
 def _budget(after: Weixin, command: Send, policy: Policy) -> Iterator[str]:
-    """[8] Budgets are never overspent."""
+    """[8] Budgets are never overspent: a part that is tried first has some left."""
     granted = after.outbox.peers.get(command.peer)
     budget = policy.delivery.budget
-    if granted and budget and granted.spent > budget:
+    if granted is None or not budget or not granted.inbound_ms:
+        return
+    queue = after.outbox.queues.get(command.peer)
+    first = queue is not None and queue[0].parts[0].attempts == 1
+    if granted.spent + first > budget:
         yield "[8] the budget of a peer is overspent"

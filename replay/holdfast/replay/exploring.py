@@ -117,7 +117,8 @@ def _explored(scopes: list[Scope]) -> Iterator[Explored]:
         else nullcontext()
     )
     with ProcessPoolExecutor(mp_context=spawn) as pool, shown as bar:
-        tasks = [pool.submit(_task, scope.name) for scope in scopes]
+        # The last ones are the largest: begun first, they do not end alone.
+        tasks = [pool.submit(_task, scope.name) for scope in reversed(scopes)]
         for task in as_completed(tasks):
             if bar is not None:
                 bar.update(1)

@@ -11,6 +11,7 @@ from holdfast.core.commands import (
     Command,
     FetchGateway,
     FetchToken,
+    Forget,
     Heartbeat,
     Identify,
     Offer,
@@ -29,6 +30,7 @@ from holdfast.replay.explore.qq_world import QqWorld, Stage
 from holdfast.replay.explore.world import (
     called,
     clear_timer,
+    forget,
     is_any,
     message_number,
     set_timer,
@@ -80,6 +82,8 @@ def _begin_send(world: QqWorld, send: Send) -> tuple[QqWorld, list[str]]:
         said.append("[2] a part is sent while another is under way")
     if (send.delivery, send.part) in world.ended:
         said.append("[4] a part is sent that has come to its end")
+    if send.context in world.forgotten:
+        said.append("[6] a token is used that the vault was told to forget")
     return called(world, send, send.timeout_ms), said
 
 
@@ -99,6 +103,7 @@ def _report(world: QqWorld, report: Report) -> tuple[QqWorld, list[str]]:
 _OBEY: Mapping[type, Callable[[QqWorld, Any], tuple[QqWorld, list[str]]]] = {
     SetTimer: lambda world, command: (set_timer(world, command), []),
     ClearTimer: lambda world, command: (clear_timer(world, command), []),
+    Forget: lambda world, command: (forget(world, command), []),
     ReloadCredentials: lambda world, command: (called(world, command, 0), []),
     FetchToken: _fetch_token,
     FetchGateway: lambda world, c: (called(world, c, c.timeout_ms), []),

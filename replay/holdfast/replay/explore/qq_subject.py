@@ -66,7 +66,8 @@ def account_key(state: Qq, world: QqWorld, policy: Policy) -> tuple[Any, ...]:
         if not context:
             return None
         number = names.setdefault(context, len(names))
-        return number, since_ms(outbox.forgotten, context) != NEVER_MS
+        dead = since_ms(outbox.forgotten, context) != NEVER_MS
+        return number, dead, context in world.forgotten
 
     gateway, kept = policy.gateway, state.resumption
     return (
@@ -81,7 +82,8 @@ def account_key(state: Qq, world: QqWorld, policy: Policy) -> tuple[Any, ...]:
         _socket_key(state.socket, now_ms),
         (
             _same(kept.session, world.session),
-            world.s - kept.seq if kept.session == world.session else 0,
+            # What the platform knows of a session that it remembers no more is nothing.
+            world.s - kept.seq if "" != kept.session == world.session else 0,
             tuple([s - kept.seq for s in kept.early]),
             kept.unconfirmed,
         ),
@@ -90,8 +92,9 @@ def account_key(state: Qq, world: QqWorld, policy: Policy) -> tuple[Any, ...]:
         ago(state.lost_ms, now_ms, gateway.doubt_ms),
         ago(state.denied_ms, now_ms, gateway.busy_ms),
         timers_key(world),
-        sorted([_call_key(call, world) for call in world.calls]),
+        [_call_key(call, world) for call in world.calls],
         _world_key(world),
+        world.heard,
         name(f"r-{world.heard}") if world.heard else None,
     )
 

@@ -120,7 +120,7 @@ def search(
     visit(-1, -1, scope.subject.start, scope.environment.begin, 0)
     while frontier and len(graph.findings) < findings_max:
         number, state, world, seq = frontier.popleft()
-        for what in _problems_of_state(scope, state, world, seq):
+        for what in problems_of_state(scope, state, world, seq):
             graph.findings.append(Finding(scope.name, what, moves_to(graph, number)))
         for choice, move in enumerate(scope.environment.moves(world, held(state))):
             graph.transitions += 1
@@ -253,7 +253,7 @@ def _is_good(scope: Scope, state: State, world: Surroundings) -> bool:
     )
 
 
-def _problems_of_state(
+def problems_of_state(
     scope: Scope, state: State, world: Surroundings, seq: int
 ) -> Iterator[str]:
     """Name what is wrong with a state as such, whatever led to it."""

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from holdfast.core.commands import (
     ClearTimer,
     Command,
+    Forget,
     NotifyStart,
     NotifyStop,
     Offer,
@@ -23,6 +24,7 @@ from holdfast.replay.explore.weixin_world import WeixinWorld
 from holdfast.replay.explore.world import (
     called,
     clear_timer,
+    forget,
     is_any,
     message_number,
     set_timer,
@@ -84,6 +86,8 @@ def _begin_send(world: WeixinWorld, send: Send) -> tuple[WeixinWorld, list[str]]
         said.append("[2] a part is sent while another is under way")
     if (send.delivery, send.part) in world.ended:
         said.append("[4] a part is sent that has come to its end")
+    if send.context in world.forgotten:
+        said.append("[6] a token is used that the vault was told to forget")
     return called(world, send, send.timeout_ms), said
 
 
@@ -97,6 +101,7 @@ def _report(world: WeixinWorld, report: Report) -> tuple[WeixinWorld, list[str]]
 _OBEY: Mapping[type, Callable[[WeixinWorld, Any], tuple[WeixinWorld, list[str]]]] = {
     SetTimer: lambda world, command: (set_timer(world, command), []),
     ClearTimer: lambda world, command: (clear_timer(world, command), []),
+    Forget: lambda world, command: (forget(world, command), []),
     ReloadCredentials: lambda world, command: (called(world, command, 0), []),
     NotifyStart: lambda world, c: (called(world, c, c.timeout_ms), []),
     NotifyStop: lambda world, c: (called(world, c, c.timeout_ms), []),

@@ -61,8 +61,8 @@ def account_key(state: Weixin, world: WeixinWorld, policy: Policy) -> tuple[Any,
         if not context:
             return None
         number = names.setdefault(context, len(names))
-        forgotten = since_ms(outbox.forgotten, context) != NEVER_MS
-        return number, context in world.living, forgotten
+        dead = since_ms(outbox.forgotten, context) != NEVER_MS
+        return number, context in world.living, dead, context in world.forgotten
 
     accepts, last = world.accepts, world.message
     calls = [_call_key(call, state, world) for call in world.calls]
@@ -77,7 +77,7 @@ def account_key(state: Weixin, world: WeixinWorld, policy: Policy) -> tuple[Any,
         state.cursor != "",
         state.hold_ms,
         timers_key(world),
-        sorted(calls),
+        calls,
         world.running,
         world.stopping,
         world.mood,

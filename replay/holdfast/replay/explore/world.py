@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from holdfast.core.commands import ClearTimer, Command, SetTimer
+from holdfast.core.commands import ClearTimer, Command, Forget, SetTimer
 from holdfast.core.events import (
     Event,
     MessageReceived,
@@ -52,6 +52,8 @@ class World(Struct, frozen=True, gc=False):
     """The shell's half of an explored state; platforms add their peer's.
 
     `socket` is the open one or the dial to it, where a platform has sockets.
+    `forgotten` are the last handles that the vault was told to forget, by whichever
+    process.
     """
 
     now_ms: int
@@ -60,6 +62,7 @@ class World(Struct, frozen=True, gc=False):
     running: bool = False
     stopping: bool = False
     socket: Any = None
+    forgotten: tuple[str, ...] = ()
 
 
 W = TypeVar("W", bound=World)
@@ -92,10 +95,23 @@ def clear_timer(world: W, command: ClearTimer) -> W:
     return replace(world, timers=timers)
 
 
+def forget(world: W, command: Forget) -> W:
+    """Obey `Forget`; no more handles are remembered than can come again."""
+    return replace(world, forgotten=(*world.forgotten[-3:], command.handle))
+
+
 def called(world: W, command: Command, timeout_ms: int) -> W:
-    """Obey a command that asks something."""
+    """Obey a command that asks something; calls stand in one order, whoever was first.
+
+    So the moves of two states that differ only in that are the same, one by one.
+    """
     call = Call(command, world.now_ms + timeout_ms)
-    return replace(world, calls=(*world.calls, call))
+    calls = tuple(sorted([*world.calls, call], key=_rank))
+    return replace(world, calls=calls)
+
+
+def _rank(call: Call) -> tuple[str, int]:
+    return type(call.command).__name__, call.deadline_ms
 
 
 def answered(world: W, call: Call) -> W:
