@@ -11,16 +11,19 @@ from sabotage import (
     twice,
     twisted,
     under,
+    without,
 )
 
 from holdfast.core import connection, qq_socket
 from holdfast.core.commands import (
+    ClearTimer,
     Command,
     FetchToken,
     Heartbeat,
     OpenSocket,
     Ping,
     Resume,
+    SetTimer,
 )
 from holdfast.core.events import Fact
 from holdfast.core.policy import Policy
@@ -127,6 +130,18 @@ QQ = [
         "[2] a heartbeat without a greeted socket, or a socket without one",
         HEART,
         forgetful("socket", qq_socket.BEAT, beat_ms=0),
+    ),
+    Sabotage(
+        "a heart is set and does not beat",
+        "[2] a greeted socket has no heartbeat timer",
+        HEART,
+        without(SetTimer, qq_socket.BEAT),
+    ),
+    Sabotage(
+        "a heart beats on",
+        "[2] a heartbeat timer is set without a greeted socket",
+        HEART,
+        without(ClearTimer, qq_socket.BEAT),
     ),
     Sabotage(
         "heartbeats need no answer",

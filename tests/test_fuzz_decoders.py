@@ -43,6 +43,8 @@ KNOWN = {
     "replay/holdfast/replay/exporting.py": (1, CONFIG),
     "replay/holdfast/replay/faking.py": (1, RECORDINGS),
     "replay/holdfast/replay/fold.py": (4, RECORDINGS),
+    # Commands of a recording that `show` folds.
+    "replay/holdfast/replay/no_return.py": (2, RECORDINGS),
     # A recording that was folded before.
     "replay/holdfast/replay/pseudonyms.py": (3, "test_pseudonyms.py"),
     "replay/holdfast/replay/recording.py": (9, RECORDINGS),

@@ -21,17 +21,26 @@ Name = Callable[[str], Hashable]
 
 def ahead(due_ms: int, now_ms: int) -> int | None:
     """Return how far away a timer is, None when it is not set."""
-    return min(due_ms - now_ms, NEVER_MS) if due_ms else None
+    if not due_ms:
+        return None
+    left_ms = due_ms - now_ms
+    return min(NEVER_MS, left_ms)
 
 
 def until(time_ms: int, now_ms: int) -> int:
     """Return how long until a time, 0 once it has come."""
-    return max(0, min(time_ms - now_ms, NEVER_MS))
+    if time_ms <= now_ms:
+        return 0
+    left_ms = time_ms - now_ms
+    return min(NEVER_MS, left_ms)
 
 
 def ago(time_ms: int, now_ms: int, horizon_ms: int) -> int | None:
     """Return how long ago it was, at most the horizon; None when it never was."""
-    return min(now_ms - time_ms, horizon_ms) if time_ms else None
+    if not time_ms:
+        return None
+    past_ms = now_ms - time_ms
+    return min(horizon_ms, past_ms)
 
 
 def session_key(session: Session, now_ms: int) -> tuple[Any, ...]:
@@ -65,20 +74,20 @@ def outbox_key(outbox: Outbox, now_ms: int, name: Name) -> tuple[Any, ...]:
     sending = outbox.sending
     if sending is None and not outbox.queues:
         return (until(outbox.next_ms, now_ms),)
-    queues = tuple(
+    queues = [
         (
             peer,
-            tuple(
+            [
                 (
                     order.total,
-                    name(order.reply_to),
-                    tuple(_part_key(part, now_ms, name) for part in order.parts),
+                    name(order.reply_to) if order.reply_to else None,
+                    [_part_key(part, now_ms, name) for part in order.parts],
                 )
                 for order in orders
-            ),
+            ],
         )
         for peer, orders in outbox.queues.items()
-    )
+    ]
     return (
         queues,
         None if sending is None else (sending.peer, name(sending.context)),
@@ -94,7 +103,7 @@ def _part_key(part: Part, now_ms: int, name: Name) -> tuple[Any, ...]:
         until(part.due_ms, now_ms),
         part.throttles,
         part.losses,
-        name(part.context),
+        name(part.context) if part.context else None,
         part.number,
         part.renumbered,
         part.denied,

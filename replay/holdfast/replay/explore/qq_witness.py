@@ -19,6 +19,7 @@ from holdfast.core.events import (
     Event,
     SendAnswered,
     SendFailed,
+    Started,
 )
 from holdfast.core.qq_codes import CLOSES, Fate, Fault
 from holdfast.core.qq_events import (
@@ -62,6 +63,8 @@ def witness(world: QqWorld, event: Event) -> QqWorld:
     """
     world = without_answered(world, event, ANSWERS)
     match event:
+        case Started():
+            return replace(world, socket=None)
         case CredentialsLoaded(credential):
             return replace(world, read=credential, disk=credential, taken=True)
         case TokenAnswered(token=token) if token:

@@ -80,6 +80,7 @@ class QqWorld(World, frozen=True, gc=False):
     begun: int = 0
     session: str = ""
     s: int = 0
+    socket: Socket | None = None
     heard: int = 0
     offered: int = 0
     ended: tuple[tuple[int, int], ...] = ()

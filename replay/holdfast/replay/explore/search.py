@@ -130,7 +130,11 @@ def search(
                 found = [Finding(scope.name, what, way) for what in problems]
                 graph.findings.extend(found)
                 break
-            target = visit(number, choice, after, surroundings, last)
+            # Many a move changes nothing: no key is needed to see that.
+            stays = after is state and surroundings is world
+            target = (
+                number if stays else visit(number, choice, after, surroundings, last)
+            )
             if move.good:
                 graph.sources.append(number)
                 graph.targets.append(target)

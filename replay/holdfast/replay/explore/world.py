@@ -8,7 +8,7 @@ after it. A command changes the world when it is obeyed, as it would the shell.
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -51,7 +51,6 @@ class Call(Struct, frozen=True, gc=False):
 class World(Struct, frozen=True, gc=False):
     """The shell's half of an explored state; platforms add their peer's.
 
-    `socket` is the open one or the dial to it, where a platform has sockets.
     `forgotten` are the last handles that the vault was told to forget, by whichever
     process.
     """
@@ -61,7 +60,6 @@ class World(Struct, frozen=True, gc=False):
     calls: tuple[Call, ...] = ()
     running: bool = False
     stopping: bool = False
-    socket: Any = None
     forgotten: tuple[str, ...] = ()
 
 
@@ -129,9 +127,7 @@ def without_answered(
     the order in which they were made, for nothing tells them apart.
     """
     if isinstance(event, Started):
-        return replace(
-            world, timers=(), calls=(), running=True, stopping=False, socket=None
-        )
+        return replace(world, timers=(), calls=(), running=True, stopping=False)
     if isinstance(event, StopRequested):
         return replace(world, stopping=True)
     if isinstance(event, TimerFired):
