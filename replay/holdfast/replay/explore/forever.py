@@ -36,7 +36,8 @@ def round_after(scope: Scope, moves: tuple[int, ...]) -> Round:
             back = [one for one in choices if one[1] in keys]
             if not back:
                 break
-            choice, key, *_ = back[0]
+            # The longest round tells most.
+            choice, key, *_ = min(back, key=lambda one: keys.index(one[1]))
             return Round((*way, choice), len(moves) + keys.index(key))
         choice, key, state, world = fresh[0]
         way.append(choice)
