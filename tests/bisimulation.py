@@ -2,7 +2,7 @@
 
 `holdfast explore` looks at one state of each key only. That is enough exactly when
 every other state of the key has the same moves, does the same, and comes to states that
-are of one key again.
+are of one key again. Here that is tried on pairs of states that random walks come to.
 """
 
 import random

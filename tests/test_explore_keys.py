@@ -115,10 +115,10 @@ def test_every_field_is_seen_by_the_key_or_it_is_said_why_not(platform: str) -> 
     assert unseen(platform, declared) == {*declared}
 
 
-# Short walks meet states as the search does; long ones meet them again thousands of
+# Short walks meet states as the search does; long ones meet them again hundreds of
 # facts and much time later.
-WALKS = (*[20] * 60, 800, 800)
-PAIRS_MIN, PAIRS_MAX = 50, 150
+WALKS = (*[25] * 150, 800, 800)
+PAIRS_MIN, PAIRS_MAX = 100, 500
 
 
 @pytest.mark.parametrize("scope", SCOPES.values(), ids=lambda scope: scope.name)
@@ -133,6 +133,5 @@ def test_states_of_one_key_show_the_same_however_far_apart_they_are(
             last[key] = place
             first.setdefault(key, place)
     pairs = [(first[key], last[key]) for key in first if first[key] != last[key]]
-    pairs.sort(key=lambda pair: pair[0].seq - pair[1].seq)
     assert len(pairs) >= PAIRS_MIN
     assert not [told for pair in pairs[:PAIRS_MAX] for told in unlike(scope, *pair)]
