@@ -31,6 +31,7 @@ from holdfast.io import Delivery, open_service
 from holdfast.io.journal import open_journal
 from holdfast.io.journal_errors import DataFolderInUseError, JournalBrokenError
 from holdfast.io.journal_schema import FILE_NAME
+from holdfast.io.journal_sums import SUMS, teach
 from holdfast.io.recovery import RecoveryError
 from holdfast.replay.world.weixin_faults import Cursor, NoHold
 from holdfast.replay.world.weixin_inbound import USER, Inbound
@@ -194,11 +195,15 @@ async def test_a_data_folder_serves_one_service_at_a_time(
             await shell.until(polling)
 
 
-def damage(folder: Path, change: str, *values: object) -> int:
-    """Change the journal as nobody should; return how many rows changed."""
+def rewritten(folder: Path, change: str, *values: object) -> int:
+    """Change the journal as a newer release would; return how many rows changed."""
     connection = sqlite3.connect(folder / "data" / FILE_NAME)
+    teach(connection)
     with connection:
         count = connection.execute(change, values).rowcount
+        for table, sums in SUMS.items():
+            told = ", ".join(f"{column} = {what}" for column, what in sums.items())
+            connection.execute(f"UPDATE {table} SET {told}")  # noqa: S608 - ours.
     connection.close()
     return count
 
@@ -222,7 +227,7 @@ async def test_a_snapshot_that_cannot_be_read_costs_time_and_nothing_else(
             await shell.until(lambda _: len(shell.events(MessageReceived)) == 9)
         before = shell.state
         query = f"UPDATE snapshot SET state = ? WHERE seq {which}"  # noqa: S608 - ours.
-        assert damage(tmp_path, query, NEWER)
+        assert rewritten(tmp_path, query, NEWER)
         async with living(setup) as shell:
             assert await offered(shell) == ["not done"]
             assert shell.told[0].before == before
@@ -238,7 +243,7 @@ async def test_a_journal_whose_beginning_cannot_be_read_is_refused_with_words(
             assert await shell.service.journal.prune(ALICE, bytes_max=1)
         first = recorded(tmp_path)[0].seq
         assert first > 1
-        assert damage(tmp_path, "UPDATE snapshot SET state = ?", NEWER)
+        assert rewritten(tmp_path, "UPDATE snapshot SET state = ?", NEWER)
         words = f"account alice: the journal begins at fact {first} without a snapshot"
         words += r" before it; the snapshot at \d+ cannot be read: .*unknown field"
         with pytest.raises(RecoveryError, match=words):
@@ -253,8 +258,8 @@ async def test_a_fact_that_cannot_be_read_is_refused_with_its_place(
         setup = config(tmp_path, account(served, tmp_path))
         async with living(setup) as shell:
             await shell.until(polling)
-        assert damage(tmp_path, "DELETE FROM snapshot")
-        assert damage(
+        assert rewritten(tmp_path, "DELETE FROM snapshot")
+        assert rewritten(
             tmp_path, "UPDATE fact SET event = ? WHERE seq = 3", b'{"type":"newer"}'
         )
         with pytest.raises(RecoveryError, match=r"account alice: fact 3 .*'newer'"):

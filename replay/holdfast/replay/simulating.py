@@ -4,8 +4,8 @@ import logging
 import secrets
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -31,10 +31,8 @@ def run_simulation(
 ) -> int:
     """Simulate, tell what came of it, and return the exit code."""
     plan = Plan(platform, secrets.randbits(SEED_BITS) if seed is None else seed, hours)
-    # What the service says of its troubles is no news here: they are made.
-    logging.getLogger("holdfast").setLevel(logging.CRITICAL)
     began_s = time.monotonic()
-    with ExitStack() as undo:
+    with _unheard(), ExitStack() as undo:
         # Also when the simulation itself fails, which is a finding of another kind.
         undo.callback(click.echo, f"again: {plan.command}", err=True)
         try:
@@ -52,6 +50,18 @@ def run_simulation(
             return DIFFERENT
         undo.pop_all()
     return 0
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Let the service keep its troubles to itself: they are no news here, but made."""
+    log = logging.getLogger("holdfast")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _simulate(plan: Plan, output: Path | None) -> Outcome:
