@@ -9,7 +9,7 @@ import io
 import tokenize
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -59,7 +59,9 @@ def python_sources(*folders: str) -> Sequence[Source]:
     return [read(path) for path in paths]
 
 
+@cache
 def read(path: Path) -> Source:
+    """Read a file once for all rules, as it is parsed once."""
     return Source(path.relative_to(ROOT).as_posix(), path.read_text("utf-8"))
 
 

@@ -4,11 +4,12 @@ Scopes are independent of each other, so each is a task for a process of its own
 """
 
 import multiprocessing
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import click
 import msgspec
 from msgspec import Struct
 
-from holdfast.replay.exits import DIFFERENT
+from holdfast.replay.exits import DIFFERENT, INTERRUPTED
 from holdfast.replay.explore.coverage import Row, all_rows, noted_rows
 from holdfast.replay.explore.scope import Scope
 from holdfast.replay.explore.scopes import SCOPES, chosen
@@ -82,6 +83,8 @@ def explore(what: str | None, output: Path | None, *, as_json: bool) -> int:
     except BoundError as error:
         click.echo(str(error), err=True)
         return DIFFERENT
+    except KeyboardInterrupt:
+        return INTERRUPTED
     explored = tuple(results[scope.name] for scope in scopes)
     missing = tuple(_unwalked(explored)) if what is None else ()
     seconds = time.monotonic() - begin
@@ -100,6 +103,8 @@ def tell(outcome: Outcome, output: Path | None, *, as_json: bool) -> int:
         scope, first = outcome.findings[0]
         path = output or Path(f"{scope.name.replace(' ', '-')}.jsonl")
         try:
+            if output is None and path.exists():
+                raise FileExistsError("it is there already: name another with -o")
             write_recording(scope, first, path)
         except OSError as error:
             click.echo(f"{path}: the way there is not recorded: {error}", err=True)
@@ -116,13 +121,28 @@ def _explored(scopes: list[Scope]) -> Iterator[Explored]:
         if sys.stderr.isatty()
         else nullcontext()
     )
-    with ProcessPoolExecutor(mp_context=spawn) as pool, shown as bar:
+    # An interrupt is for us; a worker amid its scope would not hear of the end.
+    ignore = signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    pool = ProcessPoolExecutor(None, spawn, *ignore)
+    with _ended(pool), shown as bar:
         # The last ones are the largest: begun first, they do not end alone.
         tasks = [pool.submit(_task, scope.name) for scope in reversed(scopes)]
         for task in as_completed(tasks):
             if bar is not None:
                 bar.update(1)
             yield task.result()
+
+
+@contextmanager
+def _ended(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Let no worker outlive the block, whatever it is at."""
+    try:
+        yield
+        pool.shutdown()
+    finally:
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        pool.shutdown(cancel_futures=True)
 
 
 def _task(name: str) -> Explored:

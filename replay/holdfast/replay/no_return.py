@@ -8,12 +8,10 @@ What surrounds an account is known from its first `started` on; before that, and
 a search takes too long, nothing is claimed.
 """
 
-from collections.abc import Iterator
-
 import msgspec
 
 from holdfast.core.commands import Command
-from holdfast.core.events import RetryRequested, SendRequested, Started, StopRequested
+from holdfast.core.events import Started
 from holdfast.core.policy import Policy
 from holdfast.replay.explore.rescue import (
     RESCUERS,
@@ -29,7 +27,6 @@ from holdfast.replay.sources import Life
 from holdfast.replay.stepping import steps
 
 _commands = msgspec.json.Decoder(list[Command])
-BY_THE_HOST = (Started, StopRequested, RetryRequested, SendRequested)
 
 
 class Watcher:
@@ -58,36 +55,26 @@ class Watcher:
         """Say whether nothing goes on now, and nobody was told."""
         return is_silent(self._rescuer, self._state, self._world)
 
+    def can_come_back(self) -> bool | None:
+        """Say whether a peer that is well can bring health; None: not known."""
+        return can_come_back(self._rescuer, self._state, self._world, self._policy)
+
     def is_doomed(self) -> bool:
-        """Say whether certainly nothing that the peer does leads to health."""
-        rescued = can_come_back(self._rescuer, self._state, self._world, self._policy)
-        return rescued is False
+        """Say whether certainly nothing that a well peer does leads to health."""
+        return self.can_come_back() is False
 
 
-def doomed_since(lives: Iterator[Life]) -> int:
-    """Return the seq of the fact that doomed a life which ends doomed.
+def doomed_since(life: Life) -> int:
+    """Return the seq of the fact that doomed a life which ends doomed for good.
 
-    Every life of the iterator is the same one, to be gone through once. Only facts
-    after the host's last are looked at: before, it could have helped.
+    A host or a human may have ended an earlier doom, so every fact is looked at.
     """
-    last = first = 0
-    for line, *_ in steps(next(lives)):
-        last = line.seq
-        if isinstance(line.event, BY_THE_HOST):
-            first = line.seq
-    while first < last:
-        middle = (first + last) // 2
-        if _doomed_at(next(lives), middle):
-            last = middle
-        else:
-            first = middle + 1
-    return last
-
-
-def _doomed_at(life: Life, seq: int) -> bool:
+    since = 0
     watcher = Watcher(life)
     for line, _, after, commands in steps(life):
         watcher.look(line, after, commands)
-        if line.seq >= seq:
-            break
-    return watcher.is_doomed()
+        if not watcher.is_doomed():
+            since = 0
+        elif not since:
+            since = line.seq
+    return since

@@ -73,19 +73,13 @@ def _print(path: Path, life: Life, *, as_json: bool) -> None:
 def _print_doom(path: Path, name: str, *, as_json: bool) -> None:
     from holdfast.replay.no_return import doomed_since  # noqa: PLC0415 - as above.
 
-    seq = doomed_since(_again(path, name))
+    with open_lives(path, name) as lives:
+        seq = doomed_since(lives[0])
     if as_json:
         told = {"seq": seq, "no_return": True}
         sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
     else:
         click.echo(f"fact {seq}: {DOOMED}")
-
-
-def _again(path: Path, name: str) -> Iterator[Life]:
-    """Yield the same life as often as it is asked for."""
-    while True:
-        with open_lives(path, name) as lives:
-            yield lives[0]
 
 
 def _encode(

@@ -1,6 +1,7 @@
 """`holdfast simulate`: the real shell in virtual time, and what it did not keep."""
 
 import logging
+import math
 import secrets
 import sys
 import time
@@ -30,6 +31,12 @@ def run_simulation(
     as_json: bool,
 ) -> int:
     """Simulate, tell what came of it, and return the exit code."""
+    if not math.isfinite(hours):
+        click.echo(f"--hours {hours}: expected a number of hours", err=True)
+        return USAGE
+    if output is not None and not output.parent.is_dir():
+        click.echo(f"{output}: there is no folder {output.parent}", err=True)
+        return USAGE
     plan = Plan(platform, secrets.randbits(SEED_BITS) if seed is None else seed, hours)
     began_s = time.monotonic()
     with _unheard(), ExitStack() as undo:

@@ -41,6 +41,7 @@ class Rescuer(NamedTuple):
     environment: Environment
     subject: Callable[[Policy], Subject]
     witness: Callable[[Surroundings, Event], Surroundings]
+    told: Callable[[State, Surroundings], bool]
 
 
 RESCUERS: Mapping[str, Rescuer] = {
@@ -48,11 +49,13 @@ RESCUERS: Mapping[str, Rescuer] = {
         Environment(WeixinWorld(0, extent=WeixinExtent()), weixin_moves, weixin_obey),
         weixin_subject.subject,
         weixin_witness.witness,
+        weixin_subject.told,
     ),
     qq.PLATFORM: Rescuer(
         Environment(QqWorld(0, extent=QqExtent()), qq_moves, qq_obey),
         qq_subject.subject,
         qq_witness.witness,
+        qq_subject.told,
     ),
 }
 
@@ -68,7 +71,7 @@ def watch(
 def is_silent(rescuer: Rescuer, state: State, world: Surroundings) -> bool:
     """Say whether nothing goes on, and nobody was told."""
     quiet = world.running and not world.stopping and nothing_goes_on(world)
-    return quiet and not rescuer.subject(Policy()).told(state, world)
+    return quiet and not rescuer.told(state, world)
 
 
 def can_come_back(

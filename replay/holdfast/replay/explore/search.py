@@ -271,7 +271,11 @@ def problems_of_state(
             yield f"[1] the timers are {dict(world.timers)}, not {believed}"
     if subject.stale is not None:
         for fact in subject.stale(state, world):
-            after, commands = subject.step(state, fact, scope.policy)
+            try:
+                after, commands = subject.step(state, fact, scope.policy)
+            except MISTAKES as error:
+                yield f"a stale fact raised {type(error).__name__}: {error}"
+                continue
             if after is state and not commands:
                 continue
             if commands or subject.key(after, world) != subject.key(state, world):

@@ -215,6 +215,8 @@ def _notify(world: WeixinWorld, call: Call) -> Moves:
     if world.extent.network or world.extent.odd:
         failed = NotifyFailed(name, "timeout", credential=login)
         yield Move(Actor.NETWORK, f"notify{name} is unanswered", (failed,), after)
+        unread = NotifyAnswered(name, malformed="not JSON", credential=login)
+        yield Move(Actor.NETWORK, f"notify{name}: no JSON", (unread,), after)
         odd = NotifyAnswered(name, status=500, credential=login)
         yield Move(Actor.NETWORK, f"notify{name}: HTTP 500", (odd,), after)
 
@@ -255,6 +257,8 @@ def _send(world: WeixinWorld, call: Call) -> Moves:
         ("no answer", SendFailed(*place, "timeout")),
         ("not reached", SendFailed(*place, "connect", left=False)),
         ("HTTP 429", SendAnswered(*place, status=429)),
+        ("HTTP 500", SendAnswered(*place, status=500)),
+        ("no JSON", SendAnswered(*place, malformed="not JSON")),
     ):
         yield Move(Actor.NETWORK, f"the send: {what}", (event,), after)
 

@@ -53,7 +53,7 @@ class Plan(Struct, frozen=True):
     @property
     def command(self) -> str:
         """What repeats this run."""
-        asked = f"--platform {self.platform} --seed {self.seed} --hours {self.hours:g}"
+        asked = f"--platform {self.platform} --seed {self.seed} --hours {self.hours!r}"
         return f"holdfast simulate {asked}"
 
 
