@@ -189,5 +189,30 @@ def test_nothing_is_written_over_and_nothing_else_is_taken_for_a_journal(
     done = holdfast("salvage", tmp_path / "other", "-o", tmp_path / "new")
     assert done.exit_code == 4
     assert "put a backup back, or move it" in done.stderr
-    done = holdfast("salvage", tmp_path / "new", "-o", tmp_path / "newer")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / FILE_NAME).touch()
+    done = holdfast("salvage", tmp_path / "empty", "-o", tmp_path / "new")
     assert done.exit_code == 4
+
+
+def test_what_is_no_journal_is_refused_and_nothing_is_left_behind(
+    tmp_path: Path,
+) -> None:
+    folder, text = tmp_path / "folder", tmp_path / "notes.md"
+    folder.mkdir()
+    text.write_text("# Notes")
+    for path in (folder, text):
+        done = holdfast("salvage", path, "-o", tmp_path / "new" / "deep")
+        assert done.exit_code == 4
+        assert "is no journal: name a data folder" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == [folder, text]
+
+
+def test_where_nothing_can_be_saved_no_folder_is_left_behind(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / FILE_NAME).write_bytes(b"garbage" * 1_000)
+    done = holdfast("salvage", data, "-o", tmp_path / "new" / "deep")
+    assert done.exit_code == 4
+    assert "holds nothing that can be saved" in done.stderr
+    assert not (tmp_path / "new").exists()

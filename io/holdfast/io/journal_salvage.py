@@ -21,7 +21,7 @@ from msgspec import Struct
 from holdfast.core.commands import Command, Offer
 from holdfast.io.journal_check import check_identity, check_place
 from holdfast.io.journal_errors import JournalUnreadableError
-from holdfast.io.journal_folder import hold_folder
+from holdfast.io.journal_folder import LOCK_NAME, hold_folder
 from holdfast.io.journal_log import log_path
 from holdfast.io.journal_schema import FILE_NAME, journal_path, open_to_write
 from holdfast.io.journal_sums import SUMS, sum_of, teach
@@ -53,6 +53,10 @@ def salvage(source: Path, target: Path) -> list[Saved]:
     """
     path = journal_path(source)
     check_place(path)
+    if path.name != FILE_NAME or not (path.exists() or log_path(path).exists()):
+        what = f"is no journal: name a data folder, which has a {FILE_NAME}"
+        raise JournalUnreadableError(path, what)
+    made = [one for one in (target, *target.parents) if not one.exists()]
     if (target / FILE_NAME).exists():
         raise FileExistsError(target / FILE_NAME)
     with (
@@ -66,13 +70,23 @@ def salvage(source: Path, target: Path) -> list[Saved]:
         if log_path(path).exists():
             shutil.copy(log_path(path), log_path(copy))
         with ExitStack() as undo:
-            undo.callback(new.unlink)
+            undo.callback(_leave_nothing, new, made)
             try:
                 saved = _salvage(copy, new, path)
             except (sqlite3.DatabaseError, JournalUnreadableError) as error:
                 raise _lost(path) from error
             undo.pop_all()
         return saved
+
+
+def _leave_nothing(new: Path, made: list[Path]) -> None:
+    """Remove what was begun, and the folders that were made for it, inmost first."""
+    for file in new.parent.glob(f"{new.name}*"):
+        file.unlink()
+    if made:
+        new.with_name(LOCK_NAME).unlink()
+    for folder in made:
+        folder.rmdir()
 
 
 def _salvage(copy: Path, new: Path, path: Path) -> list[Saved]:
