@@ -60,7 +60,7 @@ OF_WEIXIN = {
     "outbox.Peer.event": "iLink has no events",
     "outbox.Peer.pushed_ms": "iLink counts no pushes",
     "account.Account.seed": SAME,
-    "weixin_world.WeixinWorld.ended": "a part is here or in the outbox, never in both",
+    "account.AccountWorld.ended": "a part is here or in the outbox, never in both",
     "weixin_world.WeixinWorld.extent": SAME,
     "weixin_world.WeixinWorld.heard": NAMED,
 }
@@ -72,7 +72,7 @@ OF_QQ = {
     "account.Account.seed": SAME,
     "qq_seq.Resumption.asked": "it follows from the policy",
     "qq_world.QqWorld.begun": NAMED,
-    "qq_world.QqWorld.ended": "a part is here or in the outbox, never in both",
+    "account.AccountWorld.ended": "a part is here or in the outbox, never in both",
     "qq_world.QqWorld.extent": SAME,
     "qq_world.QqWorld.issued": NAMED,
     "qq_world.QqWorld.offered": "it is the world's last message",

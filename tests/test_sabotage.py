@@ -30,6 +30,7 @@ SPEAKERS = (
     "core/holdfast/core/invariants.py",
     "core/holdfast/core/weixin_invariants.py",
     "core/holdfast/core/qq_invariants.py",
+    "replay/holdfast/replay/explore/account.py",
     "replay/holdfast/replay/explore/weixin_orders.py",
     "replay/holdfast/replay/explore/qq_orders.py",
     "replay/holdfast/replay/explore/qq_gateway.py",

@@ -53,7 +53,7 @@ class Watcher:
 
     def is_silent(self) -> bool:
         """Say whether nothing goes on now, and nobody was told."""
-        return is_silent(self._rescuer, self._state, self._world)
+        return is_silent(self._state, self._world)
 
     def can_come_back(self) -> bool | None:
         """Say whether a peer that is well can bring health; None: not known."""

@@ -43,6 +43,11 @@ def ago(time_ms: int, now_ms: int, horizon_ms: int) -> int | None:
     return min(horizon_ms, past_ms)
 
 
+def same(handle: str, theirs: str) -> int:
+    """Return which of two a handle is: none, the one the peer means, or another."""
+    return 0 if not handle else 1 if handle == theirs else 2
+
+
 def session_key(session: Session, now_ms: int) -> tuple[Any, ...]:
     """Return what matters of a session."""
     return (

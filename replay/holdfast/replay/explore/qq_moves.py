@@ -17,16 +17,11 @@ from holdfast.core.commands import (
 )
 from holdfast.core.events import (
     CredentialsLoaded,
-    CredentialsMissing,
     Event,
     MessageReceived,
-    PartRequest,
     RetryRequested,
     SendAnswered,
     SendFailed,
-    SendRequested,
-    Started,
-    StopRequested,
 )
 from holdfast.core.qq_events import (
     GatewayAnswered,
@@ -35,6 +30,14 @@ from holdfast.core.qq_events import (
     TokenFailed,
 )
 from holdfast.replay.explore import qq_gateway
+from holdfast.replay.explore.account import (
+    CALLS_MAX,
+    LOGINS,
+    login_noticed,
+    login_reloaded,
+    moves_of_host,
+    started,
+)
 from holdfast.replay.explore.qq_gateway import Moves
 from holdfast.replay.explore.qq_world import QqWorld
 from holdfast.replay.explore.world import (
@@ -45,10 +48,7 @@ from holdfast.replay.explore.world import (
     moves_of_time,
 )
 
-SEED = 7
 PEER_ID = "c2c:alice"
-LOGINS = {"login-a": "login-b", "login-b": "login-a"}
-CALLS_MAX = 2
 # One code of each kind of fault (docs/qq-bot.md, 13).
 FAULTS = {
     "a human is needed": 11253,
@@ -66,7 +66,7 @@ FAULTS = {
 def moves(world: QqWorld, held: int) -> list[Move]:
     """Return all that may happen next; the account holds so many unfinished parts."""
     if not world.running:
-        return [_start(world, "the process starts")]
+        return [started(world, socket=None)]
     found = [*moves_of_time(world)]
     for call in world.calls:
         found += _ANSWERS[type(call.command)](world, call)
@@ -75,37 +75,22 @@ def moves(world: QqWorld, held: int) -> list[Move]:
     if not world.stopping:
         found += _host(world, held)
     found += _human(world)
-    found.append(_start(world, "the process dies and starts again"))
+    found.append(started(world, socket=None))
     return found
-
-
-def _start(world: QqWorld, what: str) -> Move:
-    after = replace(
-        world, running=True, stopping=False, timers=(), calls=(), socket=None, read=""
-    )
-    return Move(Actor.PROCESS, what, (Started(SEED),), after)
 
 
 def _host(world: QqWorld, held: int) -> Moves:
     extent = world.extent
     if extent.retries and len(world.calls) < CALLS_MAX:
         yield Move(Actor.HOST, "the host asks to retry", (RetryRequested(),), world)
-    if extent.stops:
-        stopping = replace(world, stopping=True)
-        yield Move(Actor.HOST, "the host stops", (StopRequested(),), stopping)
-    for count in range(1, extent.parts_max + 1):
-        if held + count <= extent.texts_max:
-            parts = tuple(PartRequest("body") for _ in range(count))
-            asked = (SendRequested(PEER_ID, parts),)
-            yield Move(Actor.HOST, f"the host sends {count} parts", asked, world)
+    yield from moves_of_host(world, extent, held, PEER_ID)
 
 
 def _human(world: QqWorld) -> Moves:
     extent = world.extent
     if not extent.humans:
         return
-    if world.disk != world.read and len(world.calls) < CALLS_MAX:
-        yield _read(world)._replace(what="the new login file is noticed")
+    yield from login_noticed(world, extent, _read)
     if not world.taken:
         login = LOGINS[world.disk]
         after = replace(world, disk=login, taken=True)
@@ -119,11 +104,7 @@ def _read(world: QqWorld) -> Move:
 
 
 def _reload(world: QqWorld, call: Call) -> Moves:
-    yield _read(answered(world, call))
-    if world.extent.files:
-        missing = (CredentialsMissing("no such file"),)
-        after = replace(answered(world, call), read="")
-        yield Move(Actor.DISK, "the login cannot be read", missing, after)
+    return login_reloaded(world, world.extent, call, _read)
 
 
 def _token(world: QqWorld, call: Call) -> Moves:

@@ -5,7 +5,7 @@ from typing import Any
 
 from holdfast.core import connection, pacing, qq, qq_invariants, qq_socket, session
 from holdfast.core.events import Event, Fact, SendAnswered, TimerFired
-from holdfast.core.outbox import Outbox, Phase
+from holdfast.core.outbox import Outbox
 from holdfast.core.policy import Policy
 from holdfast.core.qq_account import READY, RENEW, Gateway, Qq, Token
 from holdfast.core.qq_account import Socket as OurSocket
@@ -18,12 +18,14 @@ from holdfast.core.qq_events import (
     SocketClosed,
 )
 from holdfast.core.recent import NEVER_MS, since_ms
+from holdfast.replay.explore.account import has_unsent, told
 from holdfast.replay.explore.keys import (
     Name,
     ago,
     ahead,
     connection_key,
     outbox_key,
+    same,
     session_key,
     until,
 )
@@ -31,9 +33,7 @@ from holdfast.replay.explore.qq_world import QqWorld, Stage
 from holdfast.replay.explore.scope import Subject
 from holdfast.replay.explore.world import Call, timers_key
 
-HEARTBEATING, FATAL = connection.Phase.HEARTBEATING, connection.Phase.FATAL
-ACTIVE = session.Phase.ACTIVE
-PARKED = Phase.PARKED
+ACTIVE, HEARTBEATING = session.Phase.ACTIVE, connection.Phase.HEARTBEATING
 
 
 def subject(policy: Policy) -> Subject:
@@ -73,7 +73,7 @@ def account_key(state: Qq, world: QqWorld, policy: Policy) -> tuple[Any, ...]:
     return (
         state.stopping,
         session_key(state.session, now_ms),
-        _same(state.session.credential, world.disk),
+        same(state.session.credential, world.disk),
         connection_key(state.connection, now_ms, policy, 0),
         outbox_key(outbox, now_ms, name),
         _peers_key(outbox, now_ms, policy, name),
@@ -81,7 +81,7 @@ def account_key(state: Qq, world: QqWorld, policy: Policy) -> tuple[Any, ...]:
         _gateway_key(state.gateway, now_ms, policy),
         _socket_key(state.socket, now_ms),
         (
-            _same(kept.session, world.session),
+            same(kept.session, world.session),
             # What the platform knows of a session that it remembers no more is nothing.
             world.s - kept.seq if "" != kept.session == world.session else 0,
             tuple([s - kept.seq for s in kept.early]),
@@ -103,8 +103,8 @@ def _world_key(world: QqWorld) -> tuple[Any, ...]:
     socket = world.socket
     there = socket and (
         socket.stage,
-        _same(socket.token, world.living),
-        _same(socket.session, world.session),
+        same(socket.token, world.living),
+        same(socket.session, world.session),
         socket.beats,
         socket.pings,
         socket.closing,
@@ -114,28 +114,23 @@ def _world_key(world: QqWorld) -> tuple[Any, ...]:
         world.running,
         world.stopping,
         world.taken,
-        _same(world.read, world.disk),
+        same(world.read, world.disk),
         world.living != "",
         world.session != "",
         there,
     )
 
 
-def _same(one: str, other: str) -> int:
-    """Return which of two handles one is: none, the peer's own, or another."""
-    return 0 if not one else 1 if one == other else 2
-
-
 def _token_key(token: Token, world: QqWorld, policy: Policy) -> tuple[Any, ...]:
     now_ms, limits = world.now_ms, policy.token
     doublings = (limits.renew_ms_max // limits.renew_ms_min).bit_length()
     return (
-        _same(token.handle, world.living),
+        same(token.handle, world.living),
         until(token.until_ms, now_ms),
         token.asked,
         ahead(token.due_ms, now_ms),
         min(token.tries, doublings),
-        _same(token.refused, world.living),
+        same(token.refused, world.living),
         ago(token.refused_ms, now_ms, policy.gateway.busy_ms),
     )
 
@@ -187,8 +182,8 @@ def _peers_key(outbox: Outbox, now_ms: int, policy: Policy, name: Name) -> list[
 
 def _call_key(call: Call, world: QqWorld) -> tuple[Any, ...]:
     command, left_ms = call.command, call.deadline_ms - world.now_ms
-    login = _same(getattr(command, "credential", ""), world.disk)
-    token = _same(getattr(command, "token", ""), world.living)
+    login = same(getattr(command, "credential", ""), world.disk)
+    token = same(getattr(command, "token", ""), world.living)
     return type(command).__name__, login, token, left_ms
 
 
@@ -197,23 +192,12 @@ def healthy(state: Qq, world: QqWorld) -> bool:
 
     What it believes must be so: the gateway is ready too.
     """
-    waits = any(
-        orders[0].parts[0].phase is not PARKED
-        for orders in state.outbox.queues.values()
-    )
     socket, link = state.socket, state.connection
     up = socket.stage is READY and not socket.closing and socket.parting is None
     up = up and link.phase is HEARTBEATING and state.session.phase is ACTIVE
     there = world.socket
     up = up and there is not None and there.stage is Stage.READY
-    return not waits and (up or not world.extent.socket)
-
-
-def told(state: Qq, world: QqWorld) -> bool:
-    """Say whether somebody was told, and has not yet put another secret there."""
-    login = state.session
-    asked = login.needs_login or state.connection.phase is FATAL
-    return asked and (login.missing or login.credential == world.disk)
+    return not has_unsent(state) and (up or not world.extent.socket)
 
 
 def timers(state: Qq) -> dict[str, int]:

@@ -7,7 +7,7 @@ remembers one session, which a resume goes on with.
 from msgspec import Struct
 
 from holdfast.core.names import Name
-from holdfast.replay.explore.world import World
+from holdfast.replay.explore.account import AccountExtent, AccountWorld
 
 
 class Stage(Name):
@@ -37,15 +37,13 @@ class Socket(Struct, frozen=True, gc=False):
     refused: bool = False
 
 
-class Extent(Struct, frozen=True):
-    """How much of what can happen is explored together; all else stays away.
+class Extent(AccountExtent, frozen=True):
+    """What can happen on QQ beside it; all else stays away.
 
     `socket`: the gateway can be reached. `network`: calls fail or come too often.
     `denials`: access tokens are refused; `refusals`: the login and sessions are.
-    `invalid`: sessions end. `files`: the login file goes missing. `humans` put another
-    secret there. `stops`, `retries`: the host stops, or asks to retry. `messages_max`:
-    so many messages come. `texts_max`: parts that the host gives at once, `parts_max`
-    in one request.
+    `invalid`: sessions end. `retries`: the host asks to retry. `messages_max`: so many
+    messages come.
     """
 
     socket: bool = True
@@ -53,28 +51,20 @@ class Extent(Struct, frozen=True):
     denials: bool = False
     refusals: bool = False
     invalid: bool = False
-    files: bool = False
-    humans: bool = False
-    stops: bool = False
     retries: bool = False
     messages_max: int = 0
-    texts_max: int = 0
-    parts_max: int = 1
 
 
-class QqWorld(World, frozen=True, gc=False):
-    """What the platform, the disk and the user know.
+class QqWorld(AccountWorld, frozen=True, gc=False):
+    """What the platform and the user know.
 
-    `taken`: the secret on disk is the right one; `read` is what the account was told
-    last. `living` is the access token that is good, the `issued`th; `session` the one
-    that can be resumed, the `begun`th; `s` its last dispatch. `heard` and `offered`
-    number messages; `ended` are parts that came to their end lately.
+    `taken`: the secret on disk is the right one. `living` is the access token that is
+    good, the `issued`th; `session` the one that can be resumed, the `begun`th; `s` its
+    last dispatch. `heard` and `offered` number messages.
     """
 
     extent: Extent = Extent()
-    disk: str = "login-a"
     taken: bool = True
-    read: str = ""
     issued: int = 0
     living: str = ""
     begun: int = 0
@@ -83,4 +73,3 @@ class QqWorld(World, frozen=True, gc=False):
     socket: Socket | None = None
     heard: int = 0
     offered: int = 0
-    ended: tuple[tuple[int, int], ...] = ()

@@ -19,6 +19,7 @@ from holdfast.replay.explore import (
     weixin_subject,
     weixin_witness,
 )
+from holdfast.replay.explore.account import told
 from holdfast.replay.explore.qq_moves import moves as qq_moves
 from holdfast.replay.explore.qq_orders import obey as qq_obey
 from holdfast.replay.explore.qq_world import Extent as QqExtent
@@ -41,7 +42,6 @@ class Rescuer(NamedTuple):
     environment: Environment
     subject: Callable[[Policy], Subject]
     witness: Callable[[Surroundings, Event], Surroundings]
-    told: Callable[[State, Surroundings], bool]
 
 
 RESCUERS: Mapping[str, Rescuer] = {
@@ -49,13 +49,11 @@ RESCUERS: Mapping[str, Rescuer] = {
         Environment(WeixinWorld(0, extent=WeixinExtent()), weixin_moves, weixin_obey),
         weixin_subject.subject,
         weixin_witness.witness,
-        weixin_subject.told,
     ),
     qq.PLATFORM: Rescuer(
         Environment(QqWorld(0, extent=QqExtent()), qq_moves, qq_obey),
         qq_subject.subject,
         qq_witness.witness,
-        qq_subject.told,
     ),
 }
 
@@ -68,10 +66,10 @@ def watch(
     return rescuer.environment.obey(world, fact, commands)[0]
 
 
-def is_silent(rescuer: Rescuer, state: State, world: Surroundings) -> bool:
+def is_silent(state: State, world: Surroundings) -> bool:
     """Say whether nothing goes on, and nobody was told."""
     quiet = world.running and not world.stopping and nothing_goes_on(world)
-    return quiet and not rescuer.told(state, world)
+    return quiet and not told(state, world)
 
 
 def can_come_back(

@@ -13,21 +13,24 @@ from holdfast.core.commands import (
 )
 from holdfast.core.events import (
     CredentialsLoaded,
-    CredentialsMissing,
     Event,
     MessageDone,
     MessageReceived,
     NotifyAnswered,
     NotifyFailed,
-    PartRequest,
     PollAnswered,
     PollFailed,
     RetryRequested,
     SendAnswered,
     SendFailed,
-    SendRequested,
-    Started,
-    StopRequested,
+)
+from holdfast.replay.explore.account import (
+    CALLS_MAX,
+    LOGINS,
+    login_noticed,
+    login_reloaded,
+    moves_of_host,
+    started,
 )
 from holdfast.replay.explore.weixin_world import Mood, WeixinWorld
 from holdfast.replay.explore.world import (
@@ -38,10 +41,7 @@ from holdfast.replay.explore.world import (
     moves_of_time,
 )
 
-SEED = 7
 PEER_ID = "alice"
-LOGINS = {"login-a": "login-b", "login-b": "login-a"}
-CALLS_MAX = 2
 
 Moves = Iterator[Move]
 
@@ -49,7 +49,7 @@ Moves = Iterator[Move]
 def moves(world: WeixinWorld, held: int) -> list[Move]:
     """Return all that may happen next; the account holds so many unfinished parts."""
     if not world.running:
-        return [_start(world, "the process starts")]
+        return [started(world, late=None)]
     found = [*moves_of_time(world)]
     probing = world.extent.prompt and _is_probing(world)
     for call in world.calls:
@@ -59,7 +59,7 @@ def moves(world: WeixinWorld, held: int) -> list[Move]:
     if not world.stopping:
         found += _host(world, held)
     found += _human(world)
-    found.append(_start(world, "the process dies and starts again"))
+    found.append(started(world, late=None))
     return found
 
 
@@ -68,36 +68,21 @@ def _is_probing(world: WeixinWorld) -> bool:
     return any(isinstance(call.command, probes) for call in world.calls)
 
 
-def _start(world: WeixinWorld, what: str) -> Move:
-    after = replace(
-        world, running=True, stopping=False, timers=(), calls=(), late=None, read=""
-    )
-    return Move(Actor.PROCESS, what, (Started(SEED),), after)
-
-
 def _host(world: WeixinWorld, held: int) -> Moves:
     extent = world.extent
     if len(world.calls) < CALLS_MAX and not extent.prompt:
         yield Move(Actor.HOST, "the host asks to retry", (RetryRequested(),), world)
-    if extent.stops:
-        stopping = replace(world, stopping=True)
-        yield Move(Actor.HOST, "the host stops", (StopRequested(),), stopping)
     if extent.consumers and world.heard_seq:
         done = (MessageDone("agent", world.heard_seq, world.heard_seq),)
         yield Move(Actor.HOST, "a consumer is done with the last message", done, world)
-    for count in range(1, extent.parts_max + 1):
-        if held + count <= extent.texts_max:
-            parts = tuple(PartRequest("body") for _ in range(count))
-            asked = (SendRequested(PEER_ID, parts),)
-            yield Move(Actor.HOST, f"the host sends {count} parts", asked, world)
+    yield from moves_of_host(world, extent, held, PEER_ID)
 
 
 def _human(world: WeixinWorld) -> Moves:
     extent = world.extent
     if not extent.humans:
         return
-    if world.disk != world.read and len(world.calls) < CALLS_MAX:
-        yield _read(world)._replace(what="the new login file is noticed")
+    yield from login_noticed(world, extent, _read)
     if world.mood is Mood.LIVE or (extent.prompt and _is_probing(world)):
         return
     login = LOGINS[world.accepts]
@@ -119,11 +104,7 @@ def _read(world: WeixinWorld) -> Move:
 
 
 def _reload(world: WeixinWorld, call: Call) -> Moves:
-    yield _read(answered(world, call))
-    if world.extent.files:
-        missing = (CredentialsMissing("no such file"),)
-        after = replace(answered(world, call), read="")
-        yield Move(Actor.DISK, "the login cannot be read", missing, after)
+    return login_reloaded(world, world.extent, call, _read)
 
 
 def _poll(world: WeixinWorld, call: Call) -> Moves:

@@ -13,22 +13,23 @@ from holdfast.core.events import (
     TimerFired,
 )
 from holdfast.core.inbox import is_done
-from holdfast.core.outbox import Outbox, Phase
+from holdfast.core.outbox import Outbox
 from holdfast.core.policy import Policy
 from holdfast.core.recent import NEVER_MS, since_ms
 from holdfast.core.weixin_account import Weixin
+from holdfast.replay.explore.account import has_unsent, told
 from holdfast.replay.explore.keys import (
     ago,
     connection_key,
     outbox_key,
+    same,
     session_key,
 )
 from holdfast.replay.explore.scope import Subject
 from holdfast.replay.explore.weixin_world import Mood, WeixinWorld
 from holdfast.replay.explore.world import Call, timers_key
 
-ACTIVE, HEARTBEATING = session.Phase.ACTIVE, connection.Phase.HEARTBEATING
-FATAL, PARKED = connection.Phase.FATAL, Phase.PARKED
+HEARTBEATING = connection.Phase.HEARTBEATING
 
 
 def subject(policy: Policy) -> Subject:
@@ -68,9 +69,9 @@ def account_key(state: Weixin, world: WeixinWorld, policy: Policy) -> tuple[Any,
     calls = [_call_key(call, state, world) for call in world.calls]
     return (
         state.stopping,
-        _same(state.account_id, world.bot),
+        same(state.account_id, world.bot),
         session_key(state.session, now_ms),
-        _same(state.session.credential, accepts),
+        same(state.session.credential, accepts),
         connection_key(link, now_ms, policy, policy.poll.interval_ms_min),
         outbox_key(outbox, now_ms, name),
         _peers_key(outbox, now_ms, policy, name),
@@ -81,17 +82,12 @@ def account_key(state: Weixin, world: WeixinWorld, policy: Policy) -> tuple[Any,
         world.running,
         world.stopping,
         world.mood,
-        _same(world.disk, accepts),
-        _same(world.read, accepts),
+        same(world.disk, accepts),
+        same(world.read, accepts),
         None if world.late is None else world.late.epoch == state.foreign_epoch,
         None if last is None else name(last[1]),
         [is_done(who, world.heard_seq) for who in state.inbox.consumers.values()],
     )
-
-
-def _same(login: str, accepts: str) -> int:
-    """Return which of two logins one is: none, the peer's last, or the one before."""
-    return 0 if not login else 1 if login == accepts else 2
 
 
 def _peers_key(outbox: Outbox, now_ms: int, policy: Policy, name: Any) -> Hashable:
@@ -111,7 +107,7 @@ def _peers_key(outbox: Outbox, now_ms: int, policy: Policy, name: Any) -> Hashab
 
 def _call_key(call: Call, state: Weixin, world: WeixinWorld) -> tuple[Any, ...]:
     command, left_ms = call.command, call.deadline_ms - world.now_ms
-    login = _same(getattr(command, "credential", ""), world.accepts)
+    login = same(getattr(command, "credential", ""), world.accepts)
     foreign = isinstance(command, Poll) and command.epoch == state.foreign_epoch
     return type(command).__name__, login, left_ms, foreign
 
@@ -123,18 +119,7 @@ def healthy(state: Weixin, world: WeixinWorld) -> bool:
     """
     up = state.connection.phase is HEARTBEATING and world.mood is Mood.LIVE
     up = up and state.session.credential == world.accepts
-    waits = any(
-        orders[0].parts[0].phase is not PARKED
-        for orders in state.outbox.queues.values()
-    )
-    return up and not session.doubted(state.session) and not waits
-
-
-def told(state: Weixin, world: WeixinWorld) -> bool:
-    """Say whether somebody was told, and has not yet put another login there."""
-    login = state.session
-    asked = login.needs_login or state.connection.phase is FATAL
-    return asked and (login.missing or login.credential == world.disk)
+    return up and not session.doubted(state.session) and not has_unsent(state)
 
 
 def timers(state: Weixin) -> dict[str, int]:
